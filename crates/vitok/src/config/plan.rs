@@ -1,0 +1,165 @@
+//! Every number the network is built from, derived from the spec once and saved with the weights.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Attention, BlockKind, Bottleneck, Family, ModelSpec, Rope, Size, Tubelet, Variant};
+use crate::{Error, Result};
+
+/// A resolved model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Plan {
+    /// The variant's canonical name.
+    pub variant: String,
+    /// Pixels per token.
+    pub tubelet: Tubelet,
+    /// Colour channels of a pixel; 3.
+    pub colours: usize,
+    /// The encoder's stack.
+    pub encoder: StackPlan,
+    /// Channels c of a latent token.
+    pub channels: usize,
+    /// How the encoder's output becomes the code.
+    pub bottleneck: Bottleneck,
+    /// The decoder's stack.
+    pub decoder: StackPlan,
+    /// How blocks are wired.
+    pub block: BlockKind,
+    /// Which axes rotate.
+    pub rope: Rope,
+    /// Which tokens see each other.
+    pub attention: Attention,
+    /// Initial LayerScale of parallel blocks.
+    pub layer_scale: f64,
+}
+
+/// One stack of blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StackPlan {
+    /// Width C of a token.
+    pub width: usize,
+    /// Number of blocks.
+    pub depth: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Hidden width of the gated MLP.
+    pub hidden: usize,
+}
+
+impl StackPlan {
+    /// Width of one head.
+    pub fn head_dim(&self) -> usize {
+        self.width / self.heads
+    }
+}
+
+impl Plan {
+    /// Derives the plan of a spec.
+    ///
+    /// # Errors
+    /// [`Error::Variant`] if the name does not parse or the numbers do not fit each other.
+    pub fn resolve(spec: &ModelSpec) -> Result<Self> {
+        let variant: Variant = spec.variant.parse()?;
+        let stack = |size: Size| StackPlan {
+            width: size.width,
+            depth: size.depth,
+            heads: size.heads,
+            hidden: variant.hidden(size.width),
+        };
+        let (block, bottleneck) = match variant.family {
+            Family::Paper => (BlockKind::Sequential, Bottleneck::Kl),
+            Family::V2 => (BlockKind::Parallel, Bottleneck::LayerNorm),
+        };
+        let rope = match variant.family {
+            Family::V2 if variant.tubelet.frames == 1 => Rope::TwoD,
+            _ => Rope::ThreeD,
+        };
+        let plan = Self {
+            variant: variant.to_string(),
+            tubelet: variant.tubelet,
+            colours: 3,
+            encoder: stack(variant.encoder),
+            channels: variant.channels,
+            bottleneck: spec.bottleneck.unwrap_or(bottleneck),
+            decoder: stack(variant.decoder),
+            block: spec.block.unwrap_or(block),
+            rope: spec.rope.unwrap_or(rope),
+            attention: spec.attention.unwrap_or_default(),
+            layer_scale: spec.layer_scale.unwrap_or(1e-4),
+        };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    /// The plan of a variant name with its family's defaults.
+    ///
+    /// # Errors
+    /// As [`Plan::resolve`].
+    pub fn of_variant(name: &str) -> Result<Self> {
+        Self::resolve(&ModelSpec::new(name))
+    }
+
+    /// Whether the numbers fit each other; called for every plan, also one read from a file.
+    ///
+    /// # Errors
+    /// [`Error::Variant`].
+    pub fn check(&self) -> Result<()> {
+        let wrong = |reason: String| {
+            Err(Error::Variant {
+                name: self.variant.clone(),
+                reason,
+            })
+        };
+        let Tubelet { frames, patch } = self.tubelet;
+        if [frames, patch, self.channels, self.colours].contains(&0) {
+            return wrong("tubelet, channels and colours must be at least 1".into());
+        }
+        if self.colours != 3 {
+            return wrong(format!(
+                "{} colours; only 3 (RGB) are supported",
+                self.colours
+            ));
+        }
+        if self.rope == Rope::TwoD && frames > 1 {
+            return wrong(format!(
+                "2D RoPE knows no time, so it cannot go with tubelets of {frames} frames; use rope = \"3d\""
+            ));
+        }
+        if !(self.layer_scale.is_finite()) {
+            return wrong("layer-scale must be a finite number".into());
+        }
+        for (side, stack) in [("encoder", &self.encoder), ("decoder", &self.decoder)] {
+            if [stack.width, stack.heads, stack.hidden].contains(&0)
+                || !stack.width.is_multiple_of(stack.heads)
+            {
+                return wrong(format!("the {side}'s width must divide by its heads"));
+            }
+            let head_dim = stack.head_dim();
+            let fits = match self.rope {
+                Rope::TwoD => head_dim.is_multiple_of(4),
+                Rope::ThreeD => head_dim.is_multiple_of(2) && head_dim >= 6,
+            };
+            if !fits {
+                return wrong(format!(
+                    "the {side}'s heads are {head_dim} wide; {}",
+                    match self.rope {
+                        Rope::TwoD => "2D RoPE needs a multiple of 4",
+                        Rope::ThreeD => "3D RoPE needs an even number, at least 6",
+                    }
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Values of one flattened tubelet: colours x q x p x p.
+    pub fn patch_values(&self) -> usize {
+        self.colours * self.tubelet.frames * self.tubelet.patch * self.tubelet.patch
+    }
+
+    /// Whether a clip's frames are coded one by one because positions know no time.
+    pub fn frame_by_frame(&self) -> bool {
+        self.rope == Rope::TwoD
+    }
+}

@@ -1,0 +1,244 @@
+//! Latents and their files.
+//!
+//! One safetensors file for each picture or clip: a tensor `latents` `[frames, rows, cols, c]`, and
+//! metadata that says all a reader needs (see [`LatentInfo`]). Readable from any language that
+//! reads safetensors.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Plan;
+use crate::patches::{Extent, Grid};
+use crate::tensor_file::{NewTensor, Precision, TensorFile, write_tensors};
+use crate::{Error, Result};
+
+/// Marks the format; a later, incompatible one gets another number.
+const FORMAT: &str = "vitok-latents/1";
+
+/// The code of one picture or clip.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latents {
+    /// L * c values: tokens in (time, row, column) order, channels within a token.
+    pub values: Vec<f32>,
+    /// Channels c.
+    pub channels: usize,
+    /// Size in tokens.
+    pub grid: Grid,
+    /// Size in frames and pixels that decoding gives back.
+    pub extent: Extent,
+}
+
+/// What a latent file says of itself. In the file each field is a metadata entry of this name,
+/// its value in JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatentInfo {
+    /// The model's variant.
+    pub variant: String,
+    /// The encoder's fingerprint.
+    pub model: String,
+    /// Size in tokens.
+    pub grid: Grid,
+    /// Original size.
+    pub extent: Extent,
+    /// Frames a second, for clips that have a rate.
+    pub fps: Option<f64>,
+    /// Name of the file the latents were made from.
+    pub source: Option<String>,
+    /// Statistics of the values.
+    pub statistics: Statistics,
+}
+
+/// Statistics of latents over all tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Statistics {
+    /// Mean of each channel.
+    pub mean: Vec<f32>,
+    /// Standard deviation of each channel (population).
+    pub std: Vec<f32>,
+    /// Smallest value.
+    pub min: f32,
+    /// Largest value.
+    pub max: f32,
+}
+
+impl Latents {
+    /// Latents of the given values.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the values do not fill the grid.
+    pub fn new(values: Vec<f32>, channels: usize, grid: Grid, extent: Extent) -> Result<Self> {
+        if values.len() != grid.tokens() * channels {
+            return Err(Error::Input(format!(
+                "{} values cannot be {} tokens of {channels} channels",
+                values.len(),
+                grid.tokens()
+            )));
+        }
+        Ok(Self {
+            values,
+            channels,
+            grid,
+            extent,
+        })
+    }
+
+    /// Whether a model of this plan can decode them.
+    ///
+    /// # Errors
+    /// [`Error::Input`].
+    pub fn check_against(&self, plan: &Plan) -> Result<()> {
+        let wrong = |reason: String| {
+            Err(Error::Input(format!(
+                "latents do not fit the model {}: {reason}",
+                plan.variant
+            )))
+        };
+        if self.channels != plan.channels {
+            return wrong(format!(
+                "they have {} channels, the model {}",
+                self.channels, plan.channels
+            ));
+        }
+        let grid = Grid::covering(self.extent, plan.tubelet);
+        if grid != self.grid {
+            return wrong(format!(
+                "a grid of {:?} was expected for {:?}, theirs is {:?}",
+                grid, self.extent, self.grid
+            ));
+        }
+        Ok(())
+    }
+
+    /// Statistics over all tokens, accumulated in f64.
+    pub fn statistics(&self) -> Statistics {
+        let c = self.channels;
+        let count = self.grid.tokens() as f64;
+        let (mut sum, mut squares) = (vec![0f64; c], vec![0f64; c]);
+        let (mut min, mut max) = (f32::INFINITY, f32::NEG_INFINITY);
+        for token in self.values.chunks(c) {
+            for (i, &v) in token.iter().enumerate() {
+                sum[i] += f64::from(v);
+                squares[i] += f64::from(v) * f64::from(v);
+                min = min.min(v);
+                max = max.max(v);
+            }
+        }
+        let mean: Vec<f64> = sum.iter().map(|s| s / count).collect();
+        let std = squares.iter().zip(&mean);
+        let std = std.map(|(s, m)| (s / count - m * m).max(0.0).sqrt() as f32);
+        Statistics {
+            std: std.collect(),
+            mean: mean.iter().map(|&m| m as f32).collect(),
+            min,
+            max,
+        }
+    }
+
+    /// Writes a latent file, atomically. `info` describes `self` (see [`LatentInfo::new`]).
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&self, path: &Path, info: &LatentInfo, precision: Precision) -> Result<()> {
+        let mut metadata = BTreeMap::from([("format".to_owned(), FORMAT.to_owned())]);
+        if let serde_json::Value::Object(fields) = serde_json::json!(info) {
+            let present = fields.into_iter().filter(|(_, value)| !value.is_null());
+            metadata.extend(present.map(|(key, value)| {
+                let text = match value {
+                    serde_json::Value::String(text) => text,
+                    other => other.to_string(),
+                };
+                (key, text)
+            }));
+        }
+        let Grid { frames, rows, cols } = self.grid;
+        let tensor = NewTensor {
+            name: "latents".into(),
+            shape: vec![frames, rows, cols, self.channels],
+            values: Box::new(|| Ok(self.values.clone())),
+        };
+        write_tensors(path, &metadata, vec![tensor], precision)
+    }
+
+    /// Reads a latent file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read, [`Error::Latents`] if it is damaged or another kind of
+    /// file.
+    pub fn read(path: &Path) -> Result<(Self, LatentInfo)> {
+        let bad = |reason: String| Error::Latents {
+            path: path.to_owned(),
+            reason,
+        };
+        let as_latents = |e: Error| match e {
+            Error::Weights { reason, .. } => bad(reason),
+            other => other,
+        };
+        let mut file = TensorFile::open(path).map_err(as_latents)?;
+        match file.metadata("format") {
+            Some(FORMAT) => {}
+            Some(other) => {
+                return Err(bad(format!(
+                    "format \"{other}\" is not one this version reads ({FORMAT})"
+                )));
+            }
+            None => return Err(bad("a safetensors file, but not of latents".into())),
+        }
+        let info = LatentInfo::from_metadata(&file).map_err(bad)?;
+        let Grid { frames, rows, cols } = info.grid;
+        let channels = match file.shape("latents") {
+            Some(&[f, r, c, channels]) if [f, r, c] == [frames, rows, cols] && channels > 0 => {
+                channels
+            }
+            Some(shape) => {
+                return Err(bad(format!(
+                    "latents are {shape:?}, but the grid is {frames} x {rows} x {cols}"
+                )));
+            }
+            None => return Err(bad("no tensor \"latents\"".into())),
+        };
+        let values = file.read("latents").map_err(as_latents)?;
+        let latents =
+            Self::new(values, channels, info.grid, info.extent).map_err(|e| bad(e.to_string()))?;
+        Ok((latents, info))
+    }
+}
+
+impl LatentInfo {
+    /// Describes `latents` of a model.
+    pub fn new(latents: &Latents, plan: &Plan, fingerprint: &str) -> Self {
+        Self {
+            variant: plan.variant.clone(),
+            model: fingerprint.to_owned(),
+            grid: latents.grid,
+            extent: latents.extent,
+            fps: None,
+            source: None,
+            statistics: latents.statistics(),
+        }
+    }
+
+    fn from_metadata(file: &TensorFile) -> std::result::Result<Self, String> {
+        let text = |key: &str| {
+            file.metadata(key)
+                .ok_or(format!("no \"{key}\" in the metadata"))
+        };
+        fn json<T: for<'de> Deserialize<'de>>(
+            key: &str,
+            text: &str,
+        ) -> std::result::Result<T, String> {
+            serde_json::from_str(text).map_err(|e| format!("\"{key}\" in the metadata: {e}"))
+        }
+        let fps = file.metadata("fps").map(|text| json("fps", text));
+        Ok(Self {
+            variant: text("variant")?.to_owned(),
+            model: text("model")?.to_owned(),
+            grid: json("grid", text("grid")?)?,
+            extent: json("extent", text("extent")?)?,
+            fps: fps.transpose()?,
+            source: file.metadata("source").map(str::to_owned),
+            statistics: json("statistics", text("statistics")?)?,
+        })
+    }
+}

@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+pub mod config;
+mod device;
+mod error;
+pub mod files;
+pub mod latents;
+pub mod nn;
+pub mod patches;
+pub mod tensor_file;
+pub mod tokenizer;
+
+pub use device::open_device;
+pub use error::{Error, Result};

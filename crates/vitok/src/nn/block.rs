@@ -1,0 +1,76 @@
+//! One transformer block, wired as the paper's or as v2's.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Bool, Device, Tensor};
+
+use super::{GatedMlp, Norm, RopeTable, SelfAttention, unfilled};
+use crate::config::{BlockKind, StackPlan};
+
+/// What the tokens of a batch know of each other; the same for every block of a stack.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    /// Their positions.
+    pub rope: RopeTable,
+    /// `[B or 1, 1, N, N]`, true where a query must not see a key.
+    pub blocked: Option<Tensor<4, Bool>>,
+}
+
+/// Attention and MLP around a residual stream.
+#[derive(Module, Debug)]
+pub struct Block {
+    /// LayerNorm (sequential) or RMSNorm (parallel) before attention.
+    pub norm1: Norm,
+    /// Attention.
+    pub attn: SelfAttention,
+    /// LayerNorm before the MLP; sequential blocks only.
+    pub norm2: Option<Norm>,
+    /// Gated MLP.
+    pub ffn: GatedMlp,
+    /// Scale of the branch; parallel blocks only.
+    pub layer_scale: Option<LayerScale>,
+}
+
+/// A learned scale for each channel.
+#[derive(Module, Debug)]
+pub struct LayerScale {
+    /// `[C]`.
+    pub gamma: Param<Tensor<1>>,
+}
+
+impl Block {
+    /// An unfilled block.
+    pub fn new(stack: &StackPlan, kind: BlockKind, device: &Device) -> Self {
+        let width = stack.width;
+        let sequential = kind == BlockKind::Sequential;
+        Self {
+            norm1: match kind {
+                BlockKind::Sequential => Norm::layer(width, device),
+                BlockKind::Parallel => Norm::rms(width, device),
+            },
+            attn: SelfAttention::new(stack, kind, device),
+            norm2: sequential.then(|| Norm::layer(width, device)),
+            ffn: GatedMlp::new(width, stack.hidden, sequential, device),
+            layer_scale: (!sequential).then(|| LayerScale {
+                gamma: unfilled([width], device),
+            }),
+        }
+    }
+
+    /// `[B, N, C]` -> `[B, N, C]`.
+    pub fn forward(&self, x: Tensor<3>, heads: usize, sight: &Sight) -> Tensor<3> {
+        let h = self.norm1.forward(x.clone());
+        match &self.norm2 {
+            Some(norm2) => {
+                let x = x + self.attn.forward(h, heads, sight);
+                x.clone() + self.ffn.forward(norm2.forward(x))
+            }
+            None => {
+                let branch = self.attn.forward(h.clone(), heads, sight) + self.ffn.forward(h);
+                match &self.layer_scale {
+                    Some(scale) => x + branch * scale.gamma.val().unsqueeze(),
+                    None => x + branch,
+                }
+            }
+        }
+    }
+}

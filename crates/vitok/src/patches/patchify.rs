@@ -1,0 +1,134 @@
+//! Cutting clips into tubelets and putting them back: exact inverses at every size.
+//!
+//! A flattened tubelet is ordered (colour, frame, row, column), so that the linear layers on
+//! either side equal the paper's 3D convolution and its transpose, and v2's patch layers for q = 1.
+
+use burn::tensor::Tensor;
+
+use super::{Extent, Grid, Item, Layout, TokenBatch};
+use crate::config::Tubelet;
+use crate::{Error, Result};
+
+/// Cuts clips `[C, T, H, W]`, of any sizes, into one batch of patches `[B, N, C*q*p*p]`.
+///
+/// A clip is padded with 0 (mid-grey) at its end in time, at the bottom and at the right to whole
+/// tubelets; sequences are padded to the longest, or to `pad_to` tokens.
+///
+/// # Errors
+/// [`Error::Input`] for no clips, an empty clip, or `pad_to` below the longest sequence.
+pub fn patchify(
+    clips: &[Tensor<4>],
+    tubelet: Tubelet,
+    pad_to: Option<usize>,
+) -> Result<TokenBatch> {
+    let items = clips
+        .iter()
+        .map(|clip| {
+            let [_, frames, height, width] = clip.dims();
+            let extent = Extent {
+                frames,
+                height,
+                width,
+            };
+            Item {
+                extent,
+                grid: Grid::covering(extent, tubelet),
+            }
+        })
+        .collect();
+    let mut layout = Layout::new(items)?;
+    if let Some(length) = pad_to {
+        layout = layout.padded_to(length)?;
+    }
+    let alike = clips.iter().all(|c| c.dims() == clips[0].dims());
+    let tokens = if alike {
+        let tokens = cut(Tensor::stack(clips.to_vec(), 0), layout.items()[0], tubelet);
+        lengthen(tokens, layout.length())
+    } else {
+        let sequences = clips
+            .iter()
+            .zip(layout.items())
+            .map(|(clip, item)| {
+                let tokens = cut(clip.clone().unsqueeze_dim(0), *item, tubelet);
+                lengthen(tokens, layout.length())
+            })
+            .collect();
+        Tensor::cat(sequences, 0)
+    };
+    Ok(TokenBatch { tokens, layout })
+}
+
+/// Puts patches `[B, N, C*q*p*p]` back together: clips `[C, T, H, W]` of their original sizes.
+///
+/// # Errors
+/// [`Error::Input`] if the patches do not hold whole tubelets.
+pub fn unpatchify(batch: &TokenBatch, tubelet: Tubelet) -> Result<Vec<Tensor<4>>> {
+    let [_, _, values] = batch.tokens.dims();
+    let Tubelet {
+        frames: q,
+        patch: p,
+    } = tubelet;
+    if values == 0 || !values.is_multiple_of(q * p * p) {
+        return Err(Error::Input(format!(
+            "patches of {values} values are not tubelets of {q} x {p} x {p} pixels"
+        )));
+    }
+    let clips = batch.layout.items().iter().enumerate().map(|(b, item)| {
+        let tokens = batch.tokens.clone().narrow(0, b, 1);
+        let tokens = tokens.narrow(1, 0, item.grid.tokens());
+        join(tokens, *item, tubelet)
+    });
+    Ok(clips.collect())
+}
+
+/// `[B, C, T, H, W]` -> `[B, L, C*q*p*p]`.
+fn cut(clips: Tensor<5>, item: Item, tubelet: Tubelet) -> Tensor<3> {
+    let [b, c, ..] = clips.dims();
+    let Tubelet {
+        frames: q,
+        patch: p,
+    } = tubelet;
+    let Grid { frames, rows, cols } = item.grid;
+    let clips = lengthen_axis(clips, 2, frames * q);
+    let clips = lengthen_axis(clips, 3, rows * p);
+    let clips = lengthen_axis(clips, 4, cols * p);
+    clips
+        .reshape([b, c, frames, q, rows, p, cols, p])
+        .permute([0, 2, 4, 6, 1, 3, 5, 7]) // [B, frames, rows, cols, C, q, p, p]
+        .reshape([b, frames * rows * cols, c * q * p * p])
+}
+
+/// `[1, L, C*q*p*p]` -> `[C, T, H, W]`.
+fn join(tokens: Tensor<3>, item: Item, tubelet: Tubelet) -> Tensor<4> {
+    let Tubelet {
+        frames: q,
+        patch: p,
+    } = tubelet;
+    let Grid { frames, rows, cols } = item.grid;
+    let c = tokens.dims()[2] / (q * p * p);
+    let Extent {
+        frames: t,
+        height,
+        width,
+    } = item.extent;
+    tokens
+        .reshape([frames, rows, cols, c, q, p, p])
+        .permute([3, 0, 4, 1, 5, 2, 6]) // [C, frames, q, rows, p, cols, p]
+        .reshape([c, frames * q, rows * p, cols * p])
+        .slice([0..c, 0..t, 0..height, 0..width])
+}
+
+/// Pads sequences `[B, L, D]` with 0 to `[B, length, D]`.
+pub(crate) fn lengthen(tokens: Tensor<3>, length: usize) -> Tensor<3> {
+    lengthen_axis(tokens, 1, length)
+}
+
+fn lengthen_axis<const D: usize>(x: Tensor<D>, axis: usize, length: usize) -> Tensor<D> {
+    let mut shape = x.dims();
+    if shape[axis] == length {
+        return x;
+    }
+    shape[axis] = length - shape[axis];
+    let zeros = Tensor::zeros(shape, &x.device());
+    Tensor::cat(vec![x, zeros], axis)
+}

@@ -1,0 +1,37 @@
+//! Looking at what passes between the layers.
+
+use burn::tensor::Tensor;
+
+/// Collects named intermediates `[B, N, D]` of an encode or decode, for parity tests and probes.
+///
+/// Names: `patch_embed`, `encoder_blocks.N`, `to_code`, `decoder_embed`, `decoder_blocks.N`.
+#[derive(Debug, Default)]
+pub struct Taps(Option<Vec<(String, Tensor<3>)>>);
+
+impl Taps {
+    /// Collects nothing, at no cost.
+    pub fn off() -> Self {
+        Self(None)
+    }
+
+    /// Collects everything.
+    pub fn on() -> Self {
+        Self(Some(Vec::new()))
+    }
+
+    pub(super) fn record(&mut self, name: impl FnOnce() -> String, x: &Tensor<3>) {
+        if let Some(taps) = &mut self.0 {
+            taps.push((name(), x.clone()));
+        }
+    }
+
+    /// What was collected under `name`.
+    pub fn get(&self, name: &str) -> Option<&Tensor<3>> {
+        self.iter().find(|(n, _)| n == name).map(|(_, x)| x)
+    }
+
+    /// Everything collected, in the order it passed.
+    pub fn iter(&self) -> impl Iterator<Item = &(String, Tensor<3>)> {
+        self.0.iter().flatten()
+    }
+}

@@ -1,0 +1,9 @@
+//! The one integration binary; a module for each subject.
+
+mod golden;
+mod invariance;
+mod latent_files;
+mod parity;
+mod plans;
+mod variants;
+mod weights;

@@ -1,0 +1,276 @@
+//! Weights on disk: round trips, halves, precisions, and everything that can be wrong with a file.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::Device;
+use vitok::config::Plan;
+use vitok::latents::Latents;
+use vitok::patches::Extent;
+use vitok::patches::Grid;
+use vitok::tensor_file::{NewTensor, Precision, TensorFile, write_tensors};
+use vitok::tokenizer::{Half, Tokenizer, WeightsLayout};
+
+fn device() -> Device {
+    Device::flex()
+}
+
+fn small(variant: &str) -> Tokenizer {
+    Tokenizer::random(Plan::of_variant(variant).unwrap(), 3, &device()).unwrap()
+}
+
+fn code() -> Latents {
+    let grid = Grid {
+        frames: 1,
+        rows: 2,
+        cols: 2,
+    };
+    let values = (0..24).map(|i| (i as f32 * 0.7).sin()).collect();
+    Latents::new(values, 6, grid, Extent::image(7, 8)).unwrap()
+}
+
+fn pixels(model: &Tokenizer) -> Vec<f32> {
+    let clip = model.decode_latents(&[code()]).unwrap().remove(0);
+    clip.try_into_vec_as().unwrap()
+}
+
+const V2: &str = "w32_d2_h2-w48_d3_h4/1x4x6";
+
+#[test]
+fn both_layouts_give_the_same_model_back() {
+    for variant in [V2, "paper:w24_d1_h2/1x4x6"] {
+        let model = small(variant);
+        let folder = tempfile::tempdir().unwrap();
+        model
+            .save(folder.path(), WeightsLayout::Vitok, Precision::F32)
+            .unwrap();
+        let back = Tokenizer::load(folder.path(), Half::Both, None, &device()).unwrap();
+        assert_eq!(back.plan(), model.plan());
+        assert_eq!(back.fingerprint(), model.fingerprint());
+        assert_eq!(pixels(&back), pixels(&model));
+        // The file alone knows its plan.
+        let file = folder.path().join("model.safetensors");
+        let back = Tokenizer::load(&file, Half::Both, None, &device()).unwrap();
+        assert_eq!(back.plan(), model.plan());
+    }
+    let model = small(V2);
+    let folder = tempfile::tempdir().unwrap();
+    model
+        .save(folder.path(), WeightsLayout::Release, Precision::F32)
+        .unwrap();
+    let back = Tokenizer::load(folder.path(), Half::Both, None, &device()).unwrap();
+    let mut plan = model.plan().clone();
+    plan.layer_scale = back.plan().layer_scale;
+    assert_eq!(back.plan(), &plan, "the plan is read off the shapes");
+    assert_eq!(back.fingerprint(), model.fingerprint());
+    assert_eq!(pixels(&back), pixels(&model));
+}
+
+#[test]
+fn saving_twice_gives_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let save = |name: &str| {
+        let to = folder.path().join(name);
+        small(V2)
+            .save(&to, WeightsLayout::Vitok, Precision::F16)
+            .unwrap();
+        std::fs::read(to.join("model.safetensors")).unwrap()
+    };
+    assert_eq!(save("a"), save("b"));
+}
+
+#[test]
+fn half_precision_files_load() {
+    let model = small(V2);
+    let exact = pixels(&model);
+    for (precision, limit) in [(Precision::F16, 5e-3), (Precision::Bf16, 5e-2)] {
+        let folder = tempfile::tempdir().unwrap();
+        model
+            .save(folder.path(), WeightsLayout::Release, precision)
+            .unwrap();
+        let back = Tokenizer::load(folder.path(), Half::Both, None, &device()).unwrap();
+        let off = crate::golden::relative_difference(&pixels(&back), &exact);
+        assert!(off > 0.0 && off < limit, "{precision:?}: {off}");
+    }
+}
+
+#[test]
+fn either_half_loads_alone() {
+    let model = small(V2);
+    let folder = tempfile::tempdir().unwrap();
+    model
+        .save(folder.path(), WeightsLayout::Release, Precision::F32)
+        .unwrap();
+    let encoder = folder.path().join("encoder.safetensors");
+    let decoder = folder.path().join("decoder.safetensors");
+    for path in [folder.path(), &decoder] {
+        let half = Tokenizer::load(path, Half::Decoder, None, &device()).unwrap();
+        assert_eq!(pixels(&half), pixels(&model));
+        assert!(half.fingerprint().is_empty());
+        assert!(half.network().encoder.is_none());
+    }
+    for path in [folder.path(), &encoder] {
+        let half = Tokenizer::load(path, Half::Encoder, None, &device()).unwrap();
+        assert_eq!(half.fingerprint(), model.fingerprint());
+        let error = half.decode_latents(&[code()]).unwrap_err().to_string();
+        assert!(error.contains("no decoder"), "{error}");
+    }
+    let error = load_error(&encoder);
+    assert!(error.contains("missing: decoder_"), "{error}");
+}
+
+fn load_error(path: &Path) -> String {
+    match Tokenizer::load(path, Half::Both, None, &device()) {
+        Ok(_) => panic!("{} loaded", path.display()),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// All tensors of a small model, to be spoilt.
+fn tensors(folder: &Path) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+    small(V2)
+        .save(folder, WeightsLayout::Vitok, Precision::F32)
+        .unwrap();
+    let mut file = TensorFile::open(&folder.join("model.safetensors")).unwrap();
+    let each = |name: String| {
+        let shape = file.shape(&name).unwrap().to_vec();
+        let values = file.read(&name).unwrap();
+        (name, shape, values)
+    };
+    file_names(folder).into_iter().map(each).collect()
+}
+
+fn file_names(folder: &Path) -> Vec<String> {
+    TensorFile::open(&folder.join("model.safetensors"))
+        .unwrap()
+        .names()
+}
+
+fn write(path: &Path, tensors: Vec<(String, Vec<usize>, Vec<f32>)>) {
+    let tensors = tensors.into_iter().map(|(name, shape, values)| NewTensor {
+        name,
+        shape,
+        values: Box::new(move || Ok(values)),
+    });
+    write_tensors(path, &BTreeMap::new(), tensors.collect(), Precision::F32).unwrap();
+}
+
+#[test]
+fn wrong_tensors_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spoilt.safetensors");
+    let good = tensors(folder.path());
+
+    let mut missing = good.clone();
+    missing.retain(|(name, ..)| name != "encoder_blocks.1.ffn.fc1.weight");
+    write(&path, missing);
+    let error = load_error(&path);
+    assert!(error.contains("spoilt.safetensors"), "{error}");
+    assert!(
+        error.contains("missing: encoder_blocks.1.ffn.fc1.weight"),
+        "{error}"
+    );
+
+    let mut extra = good.clone();
+    extra.push(("optimizer.step".into(), vec![1], vec![1.0]));
+    write(&path, extra);
+    let error = load_error(&path);
+    assert!(error.contains("unexpected: optimizer.step"), "{error}");
+
+    let mut misshaped = good.clone();
+    for (name, shape, values) in &mut misshaped {
+        if name == "to_code.bias" {
+            *shape = vec![7];
+            values.push(0.0);
+        }
+    }
+    write(&path, misshaped);
+    let error = load_error(&path);
+    assert!(
+        error.contains("to_code.bias is [7], expected [6]"),
+        "{error}"
+    );
+
+    for rubbish in [f32::NAN, f32::INFINITY] {
+        let mut spoilt = good.clone();
+        spoilt[5].2[1] = rubbish;
+        let name = spoilt[5].0.clone();
+        write(&path, spoilt);
+        let error = load_error(&path);
+        assert!(
+            error.contains(&name) && error.contains("spoilt.safetensors"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    tensors(folder.path());
+    let good = std::fs::read(folder.path().join("model.safetensors")).unwrap();
+    let path = folder.path().join("damaged.safetensors");
+    let header = u64::from_le_bytes(good[..8].try_into().unwrap()) as usize;
+
+    let mut lying_length = good.clone();
+    lying_length[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    let mut longer_header = good.clone();
+    longer_header[..8].copy_from_slice(&((header + 64) as u64).to_le_bytes());
+    let text = String::from_utf8(good[8..8 + header].to_vec()).unwrap();
+    let lying_offsets = [
+        &good[..8],
+        text.replacen("[0,", "[1,", 1).as_bytes(),
+        &good[8 + header..],
+    ]
+    .concat();
+    let cases: [(&str, Vec<u8>); 7] = [
+        ("empty", vec![]),
+        ("tiny", vec![1, 2, 3]),
+        ("text", b"this is not a model at all, just text".to_vec()),
+        ("truncated", good[..good.len() - 100].to_vec()),
+        ("lying length", lying_length),
+        ("longer header", longer_header),
+        ("lying offsets", lying_offsets),
+    ];
+    for (what, bytes) in cases {
+        std::fs::write(&path, bytes).unwrap();
+        let error = load_error(&path);
+        assert!(error.contains("damaged.safetensors"), "{what}: {error}");
+        println!("{what}: {error}");
+    }
+    // A header that announces more data than any machine has must not be believed.
+    let bomb = br#"{"patch_embed.weight":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,16]}}"#;
+    let mut bytes = (bomb.len() as u64).to_le_bytes().to_vec();
+    bytes.extend_from_slice(bomb);
+    bytes.extend_from_slice(&[0; 16]);
+    std::fs::write(&path, bytes).unwrap();
+    assert!(load_error(&path).contains("damaged"));
+
+    assert!(load_error(&folder.path().join("nowhere")).contains("nowhere"));
+    let empty = folder.path().join("empty-folder");
+    std::fs::create_dir(&empty).unwrap();
+    assert!(load_error(&empty).contains("no model here"));
+}
+
+#[test]
+fn a_config_with_a_misspelt_key_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    tensors(folder.path());
+    let config = folder.path().join("config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("\"channels\"", "\"chanels\"")).unwrap();
+    let error = load_error(folder.path());
+    assert!(
+        error.contains("config.json") && error.contains("chanels"),
+        "{error}"
+    );
+}
+
+#[test]
+fn initial_values_depend_on_name_and_seed_alone() {
+    let [a, b] = [1, 1]
+        .map(|seed| Tokenizer::random(Plan::of_variant(V2).unwrap(), seed, &device()).unwrap());
+    assert_eq!(a.fingerprint(), b.fingerprint());
+    let other = Tokenizer::random(Plan::of_variant(V2).unwrap(), 2, &device()).unwrap();
+    assert_ne!(a.fingerprint(), other.fingerprint());
+}
