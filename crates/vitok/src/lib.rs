@@ -7,6 +7,7 @@ pub mod files;
 pub mod latents;
 pub mod nn;
 pub mod patches;
+pub mod pixels;
 pub mod tensor_file;
 pub mod tokenizer;
 

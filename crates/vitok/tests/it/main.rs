@@ -4,6 +4,7 @@ mod golden;
 mod invariance;
 mod latent_files;
 mod parity;
+mod pixels;
 mod plans;
 mod variants;
 mod weights;

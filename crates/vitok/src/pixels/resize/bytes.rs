@@ -1,0 +1,85 @@
+//! Resizing bytes in whole numbers, as Pillow does.
+
+use super::Filter;
+use super::taps::{Taps, antialiased};
+use crate::Result;
+use crate::pixels::{Picture, Size};
+
+/// Bits after the point of a weight: 8 of 32 are for the byte and 2 for sign and overshoot.
+const PRECISION: u32 = 32 - 8 - 2;
+
+/// Sums start here, so that cutting the bits after the point rounds.
+const HALF: i32 = 1 << (PRECISION - 1);
+
+/// Resizes to `to`, bit for bit as Pillow's `Image.resize(size, filter)` does on an RGB image:
+/// weights of 22 bits, first along the rows, rounded to bytes, then along the columns.
+///
+/// # Errors
+/// [`Error::Input`](crate::Error::Input) if a side of `to` is zero or `to` is absurdly large.
+pub fn resize_u8(picture: &Picture, to: Size, filter: Filter) -> Result<Picture> {
+    to.check_target()?;
+    let from = picture.size();
+    let mut rows = None;
+    if to.width != from.width {
+        let taps = fixed_point(from.width, to.width, filter);
+        rows = Some(along_rows(picture.rgb(), from, &taps));
+    }
+    if to.height != from.height {
+        let taps = fixed_point(from.height, to.height, filter);
+        let source = rows.as_deref().unwrap_or(picture.rgb());
+        rows = Some(along_columns(source, to.width, &taps));
+    }
+    match rows {
+        Some(rgb) => Picture::new(to.width, to.height, rgb),
+        None => Ok(picture.clone()),
+    }
+}
+
+fn fixed_point(from: usize, to: usize, filter: Filter) -> Taps<i32> {
+    let one = f64::from(1 << PRECISION);
+    // `round` takes halves away from zero, which is what Pillow does by hand.
+    antialiased(from, to, filter).map(|weight| (weight * one).round() as i32)
+}
+
+fn to_byte(sum: i32) -> u8 {
+    (sum >> PRECISION).clamp(0, 255) as u8
+}
+
+/// `size` is the source's; the result has `taps.len()` pixels a row.
+fn along_rows(source: &[u8], size: Size, taps: &Taps<i32>) -> Vec<u8> {
+    let mut result = vec![0; size.height * taps.len() * 3];
+    let targets = result.chunks_exact_mut(taps.len() * 3);
+    for (row, target) in source.chunks_exact(size.width * 3).zip(targets) {
+        for (pixel, (first, weights)) in target.chunks_exact_mut(3).zip(taps.iter()) {
+            let mut sums = [HALF; 3];
+            for (p, &weight) in row[first * 3..].chunks_exact(3).zip(weights) {
+                sums[0] += i32::from(p[0]) * weight;
+                sums[1] += i32::from(p[1]) * weight;
+                sums[2] += i32::from(p[2]) * weight;
+            }
+            pixel.copy_from_slice(&sums.map(to_byte));
+        }
+    }
+    result
+}
+
+/// The result has `taps.len()` rows. Whole rows are added up at a time, which the compiler turns
+/// into vector instructions.
+fn along_columns(source: &[u8], width: usize, taps: &Taps<i32>) -> Vec<u8> {
+    let row_length = width * 3;
+    let mut result = vec![0; taps.len() * row_length];
+    let mut sums = vec![0i32; row_length];
+    for (target, (first, weights)) in result.chunks_exact_mut(row_length).zip(taps.iter()) {
+        sums.fill(HALF);
+        let rows = source.chunks_exact(row_length).skip(first);
+        for (row, &weight) in rows.zip(weights) {
+            for (sum, &byte) in sums.iter_mut().zip(row) {
+                *sum += i32::from(byte) * weight;
+            }
+        }
+        for (byte, &sum) in target.iter_mut().zip(&sums) {
+            *byte = to_byte(sum);
+        }
+    }
+    result
+}

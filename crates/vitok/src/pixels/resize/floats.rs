@@ -1,0 +1,171 @@
+//! Resizing floats, in Pillow's layout and in PyTorch's.
+
+use super::Filter;
+use super::taps::{Taps, antialiased, two_nearest};
+use crate::pixels::Size;
+use crate::{Error, Result};
+
+/// Resizes channel by channel as Pillow resizes an image of mode "F": sums in f64, stored as f32
+/// after each pass.
+///
+/// `data` is `height * width * channels` values with the channels side by side (HWC), for any
+/// number of channels; so is the result. Values may come out beyond the range they went in with.
+///
+/// # Errors
+/// [`Error::Input`] if `data` is no whole number of channels of `from`, or if `to` is empty or
+/// absurdly large.
+pub fn resize_f32_pillow(data: &[f32], from: Size, to: Size, filter: Filter) -> Result<Vec<f32>> {
+    let channels = channels(data, from, to)?;
+    let layout = Layout {
+        size: from,
+        planes: 1,
+        channels,
+    };
+    Ok(resize(data, layout, to, |a, b| antialiased(a, b, filter)))
+}
+
+/// Resizes as `torch.nn.functional.interpolate(antialias=True, align_corners=False)` does; with
+/// [`Filter::Bicubic`] this is torchvision's `resize` of a float tensor.
+///
+/// `data` is `channels * height * width` values, plane after plane (CHW), for any number of
+/// channels; so is the result. PyTorch has [`Filter::Bilinear`] and [`Filter::Bicubic`]; the
+/// other two follow the same rule. Values may come out beyond the range they went in with.
+///
+/// # Errors
+/// [`Error::Input`] if `data` is no whole number of planes of `from`, or if `to` is empty or
+/// absurdly large.
+pub fn resize_f32_antialiased(
+    data: &[f32],
+    from: Size,
+    to: Size,
+    filter: Filter,
+) -> Result<Vec<f32>> {
+    let planes = channels(data, from, to)?;
+    let layout = Layout {
+        size: from,
+        planes,
+        channels: 1,
+    };
+    Ok(resize(data, layout, to, |a, b| antialiased(a, b, filter)))
+}
+
+/// Resizes as `torch.nn.functional.interpolate(mode="bilinear", antialias=False)` does: each
+/// value from its four nearest neighbours, so that shrinking skips pixels.
+///
+/// `data` is `channels * height * width` values, plane after plane (CHW), for any number of
+/// channels; so is the result. With `align_corners` the centres of the corner pixels stay in
+/// place, without it the picture's outer edges do.
+///
+/// # Errors
+/// [`Error::Input`] if `data` is no whole number of planes of `from`, or if `to` is empty or
+/// absurdly large.
+pub fn resize_f32_plain(
+    data: &[f32],
+    from: Size,
+    to: Size,
+    align_corners: bool,
+) -> Result<Vec<f32>> {
+    let planes = channels(data, from, to)?;
+    let layout = Layout {
+        size: from,
+        planes,
+        channels: 1,
+    };
+    Ok(resize(data, layout, to, |a, b| {
+        two_nearest(a, b, align_corners)
+    }))
+}
+
+/// How many values each pixel has; the arguments are sound if this returns.
+fn channels(data: &[f32], from: Size, to: Size) -> Result<usize> {
+    to.check_target()?;
+    let pixels = from.pixels();
+    if pixels == 0 || data.is_empty() || !data.len().is_multiple_of(pixels) {
+        return Err(Error::Input(format!(
+            "{} values are no picture of {from}",
+            data.len()
+        )));
+    }
+    Ok(data.len() / pixels)
+}
+
+/// Where the values of a picture lie: planes of rows of pixels of channels.
+#[derive(Clone, Copy)]
+struct Layout {
+    size: Size,
+    planes: usize,
+    channels: usize,
+}
+
+fn resize(
+    data: &[f32],
+    from: Layout,
+    to: Size,
+    taps: impl Fn(usize, usize) -> Taps<f64>,
+) -> Vec<f32> {
+    let mut rows = None;
+    if to.width != from.size.width {
+        let taps = taps(from.size.width, to.width);
+        rows = Some(along_rows(data, from, &taps));
+    }
+    if to.height != from.size.height {
+        let taps = taps(from.size.height, to.height);
+        let between = Layout {
+            size: Size::new(to.width, from.size.height),
+            ..from
+        };
+        rows = Some(along_columns(rows.as_deref().unwrap_or(data), between, &taps));
+    }
+    rows.unwrap_or_else(|| data.to_vec())
+}
+
+fn along_rows(source: &[f32], layout: Layout, taps: &Taps<f64>) -> Vec<f32> {
+    let channels = layout.channels;
+    let mut result = vec![0.0; layout.planes * layout.size.height * taps.len() * channels];
+    let mut sums = vec![0f64; channels];
+    let targets = result.chunks_exact_mut(taps.len() * channels);
+    for (row, target) in source.chunks_exact(layout.size.width * channels).zip(targets) {
+        for (pixel, (first, weights)) in target.chunks_exact_mut(channels).zip(taps.iter()) {
+            sums.fill(0.0);
+            let pixels = row[first * channels..].chunks_exact(channels);
+            for (values, &weight) in pixels.zip(weights) {
+                add_weighted(&mut sums, values, weight);
+            }
+            store(pixel, &sums);
+        }
+    }
+    result
+}
+
+fn along_columns(source: &[f32], layout: Layout, taps: &Taps<f64>) -> Vec<f32> {
+    let row_length = layout.size.width * layout.channels;
+    let mut result = vec![0.0; layout.planes * taps.len() * row_length];
+    let mut sums = vec![0f64; row_length];
+    let targets = result.chunks_exact_mut(taps.len() * row_length);
+    for (plane, target) in source
+        .chunks_exact(layout.size.height * row_length)
+        .zip(targets)
+    {
+        for (row, (first, weights)) in target.chunks_exact_mut(row_length).zip(taps.iter()) {
+            sums.fill(0.0);
+            let rows = plane.chunks_exact(row_length).skip(first);
+            for (values, &weight) in rows.zip(weights) {
+                add_weighted(&mut sums, values, weight);
+            }
+            store(row, &sums);
+        }
+    }
+    result
+}
+
+fn add_weighted(sums: &mut [f64], values: &[f32], weight: f64) {
+    for (sum, &value) in sums.iter_mut().zip(values) {
+        *sum += f64::from(value) * weight;
+    }
+}
+
+fn store(target: &mut [f32], sums: &[f64]) {
+    for (value, &sum) in target.iter_mut().zip(sums) {
+        *value = sum as f32;
+    }
+}
