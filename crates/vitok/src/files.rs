@@ -1,8 +1,9 @@
-//! Writing files so that a reader never sees half of one.
+//! Finding files, and writing them so that a reader never sees half of one.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::Write;
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
@@ -41,6 +42,61 @@ pub fn write_atomically(
     // file is still whole.
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+/// The files that `path` stands for: a file for itself; a folder for those in it and below it that
+/// `wanted` accepts, sorted by the bytes of their paths.
+///
+/// Symbolic links are followed, a folder reached twice is searched once, and names that begin with
+/// a dot are passed over.
+///
+/// # Errors
+/// [`Error::Io`] for what does not exist or cannot be searched.
+pub fn find_files(path: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
+    let about = fs::metadata(path).map_err(|e| Error::io(path, "read", e))?;
+    if !about.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    search(path, &wanted, &mut HashSet::new(), &mut found)?;
+    found.sort_by(|a, b| {
+        let [a, b] = [a, b].map(|p| p.as_os_str().as_encoded_bytes());
+        a.cmp(b)
+    });
+    Ok(found)
+}
+
+/// Adds the wanted files in `folder` and below. `visited` holds the true paths of the folders
+/// already searched, which ends a loop of links.
+fn search(
+    folder: &Path,
+    wanted: &impl Fn(&Path) -> bool,
+    visited: &mut HashSet<PathBuf>,
+    found: &mut Vec<PathBuf>,
+) -> Result<()> {
+    let failed = |e| Error::io(folder, "search the folder", e);
+    if !visited.insert(fs::canonicalize(folder).map_err(failed)?) {
+        return Ok(());
+    }
+    let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    let mut entries = entries.map_err(failed)?;
+    // Of two links to one folder the first is searched: which one must not be left to chance.
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        let path = entry.path();
+        match fs::metadata(&path) {
+            Ok(about) if about.is_dir() => search(&path, wanted, visited, found)?,
+            Ok(about) if about.is_file() && wanted(&path) => found.push(path),
+            Ok(_) => {}
+            // A dangling link matters only if it was wanted.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !wanted(&path) => {}
+            Err(e) => return Err(Error::io(&path, "read", e)),
+        }
     }
     Ok(())
 }

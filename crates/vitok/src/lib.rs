@@ -3,7 +3,9 @@
 pub mod config;
 mod device;
 mod error;
+pub mod evaluate;
 pub mod files;
+pub mod hub;
 pub mod latents;
 pub mod nn;
 pub mod patches;

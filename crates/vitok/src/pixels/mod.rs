@@ -11,6 +11,8 @@
 //! `interpolate` (with and without its antialiasing).
 
 mod budget;
+mod clip;
+mod compare;
 mod crop;
 mod picture;
 pub mod range;
@@ -19,6 +21,8 @@ pub mod resize;
 mod write;
 
 pub use budget::{resize_to_token_budget, token_budget_size};
+pub use clip::{clip_from_pictures, pictures_from_clip};
+pub use compare::side_by_side;
 pub use crop::{centre_crop_guided_diffusion, longest_side};
 pub use picture::{Picture, Size};
 pub use range::{chw_to_picture, picture_to_chw};
@@ -26,7 +30,5 @@ pub use read::{
     Alpha, READABLE_EXTENSIONS, ReadOptions, find_pictures, is_picture_path, read_frames,
     read_picture,
 };
-pub use resize::{
-    Filter, resize_f32_antialiased, resize_f32_pillow, resize_f32_plain, resize_u8,
-};
+pub use resize::{Filter, resize_f32_antialiased, resize_f32_pillow, resize_f32_plain, resize_u8};
 pub use write::{WRITABLE_EXTENSIONS, check_writable, encode_picture, write_picture};

@@ -52,23 +52,20 @@ pub fn encode_picture(path: &Path, picture: &Picture) -> Result<Vec<u8>> {
         return Err(refused(format!("{} is too large to write", picture.size())));
     };
     let mut encoded = Cursor::new(Vec::new());
-    let result = match format {
-        ImageFormat::Jpeg => JpegEncoder::new_with_quality(&mut encoded, JPEG_QUALITY).write_image(
-            picture.rgb(),
-            width,
-            height,
-            ExtendedColorType::Rgb8,
-        ),
-        // The WebP encoder of the image crate is a lossless one.
-        format => image::write_buffer_with_format(
-            &mut encoded,
-            picture.rgb(),
-            width,
-            height,
-            ExtendedColorType::Rgb8,
-            format,
-        ),
-    };
+    let result =
+        match format {
+            ImageFormat::Jpeg => JpegEncoder::new_with_quality(&mut encoded, JPEG_QUALITY)
+                .write_image(picture.rgb(), width, height, ExtendedColorType::Rgb8),
+            // The WebP encoder of the image crate is a lossless one.
+            format => image::write_buffer_with_format(
+                &mut encoded,
+                picture.rgb(),
+                width,
+                height,
+                ExtendedColorType::Rgb8,
+                format,
+            ),
+        };
     result.map_err(|e| refused(format!("cannot encode {}: {e}", picture.size())))?;
     Ok(encoded.into_inner())
 }

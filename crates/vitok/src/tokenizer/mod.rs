@@ -15,7 +15,7 @@ pub use bottleneck::{Code, Moments};
 pub use count::Counts;
 pub use network::{Decoder, Encoder, Network};
 pub use taps::Taps;
-pub use weights::{Half, WeightsLayout};
+pub use weights::{Half, WeightsLayout, plan_of_files};
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -32,7 +32,7 @@ pub struct Tokenizer {
     plan: Plan,
     network: Network,
     device: Device,
-    /// Identifies the encoder's weights; empty where there is no encoder.
+    /// Identifies the encoder's weights; empty where there is no encoder, on disk either.
     fingerprint: String,
 }
 
@@ -48,10 +48,12 @@ impl Tokenizer {
             decoder: Some(Decoder::new(&plan, device)),
         };
         let layer_scale = plan.layer_scale;
-        Self::filled(plan, network, device, |path, shape| {
+        let initial = |path: &str, shape: &[usize]| {
             let name = weights::tensor_name(path);
             Ok(init::initial_value(name, shape, layer_scale, seed))
-        })
+        };
+        let fingerprint = weights::Fingerprint::default();
+        Self::filled(plan, network, device, fingerprint, initial)
     }
 
     /// Fills a network's parameters, each known by its path and shape.
@@ -59,9 +61,9 @@ impl Tokenizer {
         plan: Plan,
         network: Network,
         device: &Device,
+        mut fingerprint: weights::Fingerprint,
         mut source: impl FnMut(&str, &[usize]) -> Result<Vec<f32>>,
     ) -> Result<Self> {
-        let mut fingerprint = weights::Fingerprint::default();
         let network = params::fill(network, |path, shape| {
             let values = source(path, shape)?;
             fingerprint.add(path, shape, &values);
@@ -91,7 +93,7 @@ impl Tokenizer {
     }
 
     /// Sixteen hexadecimal digits that identify the encoder's weights; latents carry them. Empty
-    /// where only a decoder was loaded.
+    /// where there was only a decoder to load.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }

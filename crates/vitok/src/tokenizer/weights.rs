@@ -75,9 +75,13 @@ impl Tokenizer {
             decoder: (half != Half::Encoder).then(|| Decoder::new(&plan, device)),
         };
         store.check_tensors(&network, &plan, half)?;
-        Self::filled(plan, network, device, |path, _| {
-            store.read(tensor_name(path))
-        })
+        // A decoder alone still knows which encoder's latents are its own, if that is there.
+        let fingerprint = match half {
+            Half::Decoder => store.encoder_fingerprint()?,
+            _ => Fingerprint::default(),
+        };
+        let read = |path: &str, _: &[usize]| store.read(tensor_name(path));
+        Self::filled(plan, network, device, fingerprint, read)
     }
 
     /// Writes the model to a folder, atomically file by file.
@@ -161,6 +165,26 @@ impl Fingerprint {
     }
 }
 
+fn is_of_encoder(name: &str) -> bool {
+    ["encoder_", "patch_embed.", "to_code."]
+        .iter()
+        .any(|p| name.starts_with(p))
+}
+
+/// The plan of a model on disk, without reading its weights.
+///
+/// # Errors
+/// As [`Tokenizer::load`].
+pub fn plan_of_files(path: &Path) -> Result<Plan> {
+    let store = Store::open(path)?;
+    let plan = match store.plan()? {
+        Some(plan) => plan,
+        None => store.infer_plan()?,
+    };
+    plan.check()?;
+    Ok(plan)
+}
+
 fn tensors_of<M: Module>(half: &M) -> Vec<NewTensor<'_>> {
     let mut tensors = Vec::new();
     params::for_each(half, |name, shape, values| {
@@ -222,6 +246,16 @@ impl Store {
         let missing = self.bad(format!("no tensor {name}"));
         let file = self.files.iter_mut().find(|f| f.shape(name).is_some());
         file.ok_or(missing)?.read(name)
+    }
+
+    fn encoder_fingerprint(&mut self) -> Result<Fingerprint> {
+        let mut fingerprint = Fingerprint::default();
+        let names: BTreeSet<String> = self.files.iter().flat_map(|f| f.names()).collect();
+        for name in names.iter().filter(|name| is_of_encoder(name)) {
+            let shape = self.shape(name).unwrap_or_default().to_vec();
+            fingerprint.add(&format!("encoder.{name}"), &shape, &self.read(name)?);
+        }
+        Ok(fingerprint)
     }
 
     /// The plan that travels with the weights: in the folder's `config.json`, or in the file.
@@ -342,11 +376,7 @@ impl Store {
             let of_other_half = match half {
                 Half::Both => false,
                 Half::Encoder => n.starts_with("decoder_") || n.starts_with("to_pixels."),
-                Half::Decoder => {
-                    n.starts_with("encoder_")
-                        || n.starts_with("patch_embed.")
-                        || n.starts_with("to_code.")
-                }
+                Half::Decoder => is_of_encoder(n),
             };
             !wanted.contains_key(*n) && !of_other_half
         });

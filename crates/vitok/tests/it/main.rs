@@ -1,6 +1,8 @@
 //! The one integration binary; a module for each subject.
 
 mod golden;
+mod hub;
+mod image_metrics;
 mod invariance;
 mod latent_files;
 mod parity;

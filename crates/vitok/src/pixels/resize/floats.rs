@@ -1,11 +1,11 @@
 //! Resizing floats, in Pillow's layout and in PyTorch's.
 
-use super::Filter;
 use super::taps::{Taps, antialiased, two_nearest};
+use super::{Filter, columns_first};
 use crate::pixels::Size;
 use crate::{Error, Result};
 
-/// Resizes channel by channel as Pillow resizes an image of mode "F": sums in f64, stored as f32
+/// Resizes channel by channel as Pillow 13 resizes an image of mode "F": sums in f64, stored as f32
 /// after each pass.
 ///
 /// `data` is `height * width * channels` values with the channels side by side (HWC), for any
@@ -21,7 +21,10 @@ pub fn resize_f32_pillow(data: &[f32], from: Size, to: Size, filter: Filter) -> 
         planes: 1,
         channels,
     };
-    Ok(resize(data, layout, to, |a, b| antialiased(a, b, filter)))
+    let order = columns_first(from, to);
+    Ok(resize(data, layout, to, order, |a, b| {
+        antialiased(a, b, filter)
+    }))
 }
 
 /// Resizes as `torch.nn.functional.interpolate(antialias=True, align_corners=False)` does; with
@@ -46,7 +49,9 @@ pub fn resize_f32_antialiased(
         planes,
         channels: 1,
     };
-    Ok(resize(data, layout, to, |a, b| antialiased(a, b, filter)))
+    Ok(resize(data, layout, to, false, |a, b| {
+        antialiased(a, b, filter)
+    }))
 }
 
 /// Resizes as `torch.nn.functional.interpolate(mode="bilinear", antialias=False)` does: each
@@ -71,7 +76,7 @@ pub fn resize_f32_plain(
         planes,
         channels: 1,
     };
-    Ok(resize(data, layout, to, |a, b| {
+    Ok(resize(data, layout, to, false, |a, b| {
         two_nearest(a, b, align_corners)
     }))
 }
@@ -97,26 +102,33 @@ struct Layout {
     channels: usize,
 }
 
+/// `columns_first` is the order of the passes; `taps` gives the weights from one length to another.
 fn resize(
     data: &[f32],
     from: Layout,
     to: Size,
+    columns_first: bool,
     taps: impl Fn(usize, usize) -> Taps<f64>,
 ) -> Vec<f32> {
-    let mut rows = None;
-    if to.width != from.size.width {
-        let taps = taps(from.size.width, to.width);
-        rows = Some(along_rows(data, from, &taps));
+    let rows = taps(from.size.width, to.width);
+    let columns = taps(from.size.height, to.height);
+    let with = |width, height| Layout {
+        size: Size::new(width, height),
+        ..from
+    };
+    match (from.size.width != to.width, from.size.height != to.height) {
+        (false, false) => data.to_vec(),
+        (true, false) => along_rows(data, from, &rows),
+        (false, true) => along_columns(data, from, &columns),
+        (true, true) if columns_first => {
+            let shrunk = along_columns(data, from, &columns);
+            along_rows(&shrunk, with(from.size.width, to.height), &rows)
+        }
+        (true, true) => {
+            let resized = along_rows(data, from, &rows);
+            along_columns(&resized, with(to.width, from.size.height), &columns)
+        }
     }
-    if to.height != from.size.height {
-        let taps = taps(from.size.height, to.height);
-        let between = Layout {
-            size: Size::new(to.width, from.size.height),
-            ..from
-        };
-        rows = Some(along_columns(rows.as_deref().unwrap_or(data), between, &taps));
-    }
-    rows.unwrap_or_else(|| data.to_vec())
 }
 
 fn along_rows(source: &[f32], layout: Layout, taps: &Taps<f64>) -> Vec<f32> {
@@ -124,7 +136,18 @@ fn along_rows(source: &[f32], layout: Layout, taps: &Taps<f64>) -> Vec<f32> {
     let mut result = vec![0.0; layout.planes * layout.size.height * taps.len() * channels];
     let mut sums = vec![0f64; channels];
     let targets = result.chunks_exact_mut(taps.len() * channels);
-    for (row, target) in source.chunks_exact(layout.size.width * channels).zip(targets) {
+    for (row, target) in source
+        .chunks_exact(layout.size.width * channels)
+        .zip(targets)
+    {
+        if channels == 1 {
+            // The same sums without a buffer: this is every plane a network sees.
+            for (value, (first, weights)) in target.iter_mut().zip(taps.iter()) {
+                let products = row[first..].iter().zip(weights);
+                *value = products.map(|(&v, &w)| f64::from(v) * w).sum::<f64>() as f32;
+            }
+            continue;
+        }
         for (pixel, (first, weights)) in target.chunks_exact_mut(channels).zip(taps.iter()) {
             sums.fill(0.0);
             let pixels = row[first * channels..].chunks_exact(channels);

@@ -55,6 +55,8 @@ impl<W: Copy> Taps<W> {
 pub(super) fn antialiased(from: usize, to: usize, filter: Filter) -> Taps<f64> {
     let scale = from as f64 / to as f64;
     let widening = scale.max(1.0);
+    // Pillow multiplies distances by the inverse; dividing them would round differently.
+    let narrowing = 1.0 / widening;
     let support = filter.support() * widening;
     let mut taps = Taps::with_capacity(to);
     let mut weights = Vec::new();
@@ -64,15 +66,14 @@ pub(super) fn antialiased(from: usize, to: usize, filter: Filter) -> Taps<f64> {
         let first = (centre - support + 0.5) as usize;
         let end = ((centre + support + 0.5) as usize).min(from);
         weights.clear();
-        // Pillow multiplies by the inverse here; dividing would round differently.
-        let narrowing = 1.0 / widening;
-        weights.extend(
-            (first..end).map(|i| {
-                filter.at(((i - first) as f64 + first as f64 - centre + 0.5) * narrowing)
-            }),
-        );
+        weights.extend((first..end).map(|i| filter.at((i as f64 - centre + 0.5) * narrowing)));
         let sum: f64 = weights.iter().sum();
-        taps.push(first, weights.iter().map(|w| w / sum));
+        if sum == 0.0 {
+            // Rounding can put the only pixel under a box just outside of it.
+            taps.push((centre as usize).min(from - 1), [1.0]);
+        } else {
+            taps.push(first, weights.iter().map(|w| w / sum));
+        }
     }
     taps
 }

@@ -1,0 +1,274 @@
+//! The command line as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Visual tokenizers: pictures and clips to compact latents and back.
+#[derive(Parser)]
+#[command(
+    name = "vitok",
+    version,
+    about,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Show a model's size, cost and compression
+    #[command(after_help = "Examples:
+  vitok info S-B/16
+  vitok info S-B/4x8 --frames 16 --size 128
+  vitok info Ld4-Ld24/1x16x64 --size 1920x1080 --json
+  vitok info ./my-model
+  vitok info model.toml")]
+    Info(InfoArgs),
+    /// Fetch a released model into the Hugging Face cache
+    #[command(after_help = "Examples:
+  vitok download 350M-f16x64
+  HF_ENDPOINT=https://mirror.example vitok download 350M-f16x16
+  vitok download --list
+
+HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are honoured.")]
+    Download(DownloadArgs),
+    /// Turn pictures into latent files
+    #[command(after_help = "Examples:
+  vitok encode photo.jpg --model 350M-f16x64
+  vitok encode photos/ more/*.png --model ./my-model -o latents/
+  vitok encode anim.gif --frames 16 --model ./my-video-model
+
+A file becomes OUT/NAME.safetensors; what lies in a folder keeps its place below it. Read one in Python:
+  from safetensors import safe_open
+  f = safe_open(\"NAME.safetensors\", \"np\"); z, about = f.get_tensor(\"latents\"), f.metadata()")]
+    Encode(EncodeArgs),
+    /// Turn latent files back into pictures
+    #[command(after_help = "Examples:
+  vitok decode latents/ --model 350M-f16x64 -o pictures/
+  vitok decode photo.safetensors --model ./my-model --format jpg")]
+    Decode(DecodeArgs),
+    /// Encode and decode pictures; write and score the result
+    #[command(after_help = "Examples:
+  vitok reconstruct photo.jpg --model 350M-f16x64
+  vitok reconstruct photos/ --model ./my-model -o out/ --json
+  vitok reconstruct photo.jpg --model random:B/1x16x64
+
+For each picture OUT/NAME.png is the reconstruction and OUT/NAME.compare.png shows original,
+reconstruction and 5 times their difference.")]
+    Reconstruct(ReconstructArgs),
+    /// Write a model with random weights
+    #[command(after_help = "Examples:
+  vitok init S-B/16 my-model
+  vitok init Ld4-Ld24/1x16x64 my-model --layout release --precision bf16")]
+    Init(InitArgs),
+    /// Print a shell's completion script
+    #[command(after_help = "Example:
+  vitok completions bash > ~/.local/share/bash-completion/completions/vitok")]
+    Completions(CompletionsArgs),
+}
+
+#[derive(Args)]
+pub struct InfoArgs {
+    /// Variant name, TOML spec, model folder or file, or downloaded model
+    pub model: String,
+    /// Size in pixels: SIDE, or WIDTHxHEIGHT
+    #[arg(long, default_value = "256", value_parser = parse_size)]
+    pub size: (usize, usize),
+    /// Frames of the clip
+    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
+    pub frames: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct DownloadArgs {
+    /// Released model (see --list) or OWNER/REPOSITORY
+    #[arg(required_unless_present = "list")]
+    pub name: Option<String>,
+    /// Branch, tag or commit
+    #[arg(long)]
+    pub revision: Option<String>,
+    /// List the released models
+    #[arg(long)]
+    pub list: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which model, and where it runs.
+#[derive(Args)]
+pub struct ModelArgs {
+    /// Model folder, safetensors file, downloaded model's name, or random:VARIANT
+    #[arg(long, short, value_name = "MODEL")]
+    pub model: String,
+    /// Variant or TOML spec, where the files cannot tell
+    #[arg(long, value_name = "VARIANT")]
+    pub variant: Option<String>,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
+    pub device: DeviceName,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum DeviceName {
+    Cpu,
+    Cuda,
+    Wgpu,
+    Vulkan,
+}
+
+/// How pictures are prepared. Without an option they keep their size.
+#[derive(Args)]
+pub struct PictureArgs {
+    /// Resize and crop to a square of this many pixels, as guided diffusion does
+    #[arg(long, value_name = "PIXELS", group = "resizing", value_parser = at_least_one)]
+    pub centre_crop: Option<usize>,
+    /// Resize so that the longer side has this many pixels
+    #[arg(long, value_name = "PIXELS", group = "resizing", value_parser = at_least_one)]
+    pub longest_side: Option<usize>,
+    /// Resize so that a picture has at most this many tokens
+    #[arg(long, value_name = "TOKENS", group = "resizing", value_parser = at_least_one)]
+    pub max_tokens: Option<usize>,
+    /// Refuse pictures of more pixels than this before decoding them
+    #[arg(long, value_name = "PIXELS", default_value_t = 1 << 28)]
+    pub max_pixels: u64,
+    /// Take up to this many frames of an animation (GIF, APNG, WebP) as one clip
+    #[arg(long, value_name = "FRAMES", default_value_t = 1, value_parser = at_least_one)]
+    pub frames: usize,
+}
+
+#[derive(Args)]
+pub struct EncodeArgs {
+    /// Pictures and folders
+    #[arg(required = true)]
+    pub inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub pictures: PictureArgs,
+    /// Folder for the latent files
+    #[arg(long, short, default_value = "latents")]
+    pub out: PathBuf,
+    /// How values are stored
+    #[arg(long, value_enum, default_value_t = LatentPrecision::F16)]
+    pub precision: LatentPrecision,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct DecodeArgs {
+    /// Latent files and folders of them
+    #[arg(required = true)]
+    pub inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Folder for the pictures
+    #[arg(long, short, default_value = "decoded")]
+    pub out: PathBuf,
+    /// Picture format
+    #[arg(long, value_enum, default_value_t = PictureFormat::Png)]
+    pub format: PictureFormat,
+    /// Decode also what another model encoded
+    #[arg(long)]
+    pub any_model: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct ReconstructArgs {
+    /// Pictures and folders
+    #[arg(required = true)]
+    pub inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub pictures: PictureArgs,
+    /// Folder for the pictures
+    #[arg(long, short, default_value = "reconstructed")]
+    pub out: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct InitArgs {
+    /// Variant name or TOML spec
+    pub variant: String,
+    /// Folder to write; must not exist or be empty
+    pub out: PathBuf,
+    /// Seed of the random values
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Files to write
+    #[arg(long, value_enum, default_value_t = ModelLayout::Vitok)]
+    pub layout: ModelLayout,
+    /// How values are stored
+    #[arg(long, value_enum, default_value_t = WeightPrecision::F32)]
+    pub precision: WeightPrecision,
+}
+
+#[derive(Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LatentPrecision {
+    F32,
+    F16,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum WeightPrecision {
+    F32,
+    F16,
+    Bf16,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum ModelLayout {
+    /// config.json and model.safetensors
+    Vitok,
+    /// encoder.safetensors and decoder.safetensors, as the ViTok-v2 release
+    Release,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum PictureFormat {
+    Png,
+    Jpg,
+    Webp,
+    Bmp,
+    Tiff,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if n >= 1 => Ok(n),
+        _ => Err("a whole number of at least 1 is expected".into()),
+    }
+}
+
+/// SIDE or WIDTHxHEIGHT, as (width, height).
+fn parse_size(text: &str) -> Result<(usize, usize), String> {
+    let (width, height) = text.split_once('x').unwrap_or((text, text));
+    // Keeps the counts of any clip within 64 bits.
+    let side = |t: &str| at_least_one(t).ok().filter(|n| *n <= 1 << 20);
+    match (side(width), side(height)) {
+        (Some(width), Some(height)) => Ok((width, height)),
+        _ => Err("SIDE or WIDTHxHEIGHT in pixels is expected, such as 256 or 1920x1080".into()),
+    }
+}

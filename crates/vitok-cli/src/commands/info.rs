@@ -1,0 +1,114 @@
+//! `vitok info`
+
+use std::path::Path;
+
+use vitok::patches::Extent;
+use vitok::tokenizer::{Counts, plan_of_files};
+
+use crate::args::InfoArgs;
+use crate::{model, output};
+
+pub fn run(args: &InfoArgs) -> anyhow::Result<bool> {
+    let name = args.model.as_str();
+    let is_spec = Path::new(name).extension().is_some_and(|e| e == "toml");
+    let plan = if Path::new(name).exists() && !is_spec {
+        plan_of_files(Path::new(name))?
+    } else if vitok::hub::find(name).is_some() {
+        match vitok::hub::find(name) {
+            Some(release) => model::plan_of(release.variant)?,
+            None => unreachable!("just found"),
+        }
+    } else {
+        model::plan_of(name)?
+    };
+    let (width, height) = args.size;
+    let counts = Counts::new(
+        &plan,
+        Extent {
+            frames: args.frames,
+            height,
+            width,
+        },
+    );
+    if args.json {
+        let all = serde_json::json!({ "plan": plan, "counts": counts });
+        output::line(&serde_json::to_string_pretty(&all)?)?;
+        return Ok(true);
+    }
+    let (params, macs) = (
+        counts.encoder_params + counts.decoder_params,
+        counts.encoder_macs + counts.decoder_macs,
+    );
+    let grid = counts.grid;
+    let giga = |n: u64| format!("{:.1}", n as f64 / 1e9);
+    let stack = |s: &vitok::config::StackPlan| {
+        format!(
+            "{} x {} ({} heads, MLP {})",
+            s.width, s.depth, s.heads, s.hidden
+        )
+    };
+    output::line(&plan.variant)?;
+    output::table(
+        &["", "width x blocks", "parameters", "GFLOPs"],
+        vec![
+            vec![
+                "encoder".into(),
+                stack(&plan.encoder),
+                output::count(counts.encoder_params),
+                giga(counts.encoder_macs),
+            ],
+            vec![
+                "decoder".into(),
+                stack(&plan.decoder),
+                output::count(counts.decoder_params),
+                giga(counts.decoder_macs),
+            ],
+            vec![
+                "both".into(),
+                String::new(),
+                output::count(params),
+                giga(macs),
+            ],
+        ],
+    )?;
+    let kinds = serde_json::json!([plan.block, plan.bottleneck, plan.rope, plan.attention]);
+    let kinds = kinds
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|kind| match kind {
+            serde_json::Value::String(name) => name.clone(),
+            other => other.to_string(),
+        });
+    let kinds: Vec<String> = kinds.collect();
+    let e = counts.code_values;
+    for text in [
+        String::new(),
+        format!(
+            "block {}, bottleneck {}, RoPE {}, attention {}",
+            kinds[0], kinds[1], kinds[2], kinds[3]
+        ),
+        format!(
+            "tubelet     {} x {p} x {p} pixels, {} channels",
+            plan.tubelet.frames,
+            plan.channels,
+            p = plan.tubelet.patch
+        ),
+        format!("clip        {} x {height} x {width} pixels", args.frames),
+        format!(
+            "tokens L    {} ({} x {} x {})",
+            counts.tokens, grid.frames, grid.rows, grid.cols
+        ),
+        format!("values E    {e}"),
+        format!(
+            "compression {:.1} x in values; {} bytes of RGB to {} bytes of f16 latents",
+            counts.compression,
+            counts.extent.values(),
+            2 * e
+        ),
+        "one multiply-add is one FLOP, as in the paper's table 1".into(),
+    ] {
+        output::line(&text)?;
+    }
+    Ok(true)
+}

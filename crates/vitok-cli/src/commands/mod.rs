@@ -1,0 +1,9 @@
+//! One module a command; `run` returns whether all went well.
+
+pub mod completions;
+pub mod decode;
+pub mod download;
+pub mod encode;
+pub mod info;
+pub mod init;
+pub mod reconstruct;

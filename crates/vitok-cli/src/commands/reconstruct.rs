@@ -1,0 +1,140 @@
+//! `vitok reconstruct`
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde::Serialize;
+use vitok::evaluate::{SsimConvention, psnr, ssim};
+use vitok::patches::Extent;
+use vitok::pixels::{
+    Picture, clip_from_pictures, find_pictures, pictures_from_clip, side_by_side, write_picture,
+};
+use vitok::tokenizer::{Half, Tokenizer};
+
+use crate::args::ReconstructArgs;
+use crate::batch::{self, Job};
+use crate::{model, output, preprocess};
+
+#[derive(Serialize)]
+struct Row {
+    input: PathBuf,
+    output: PathBuf,
+    comparison: PathBuf,
+    extent: Extent,
+    /// Decibels on bytes; null for a perfect reconstruction.
+    psnr: Option<f64>,
+    /// Null for pictures too small for its window.
+    ssim: Option<f64>,
+    /// Bytes of the latents in f16.
+    bytes: u64,
+    /// Bytes of RGB over bytes of f16 latents.
+    ratio: f64,
+    encode_seconds: f64,
+    decode_seconds: f64,
+}
+
+/// The convention of the printed SSIM.
+const SSIM: SsimConvention = SsimConvention::Torchmetrics;
+
+pub fn run(args: &ReconstructArgs) -> anyhow::Result<bool> {
+    let jobs = batch::collect(&args.inputs, |path| find_pictures(&[path.to_owned()]));
+    let tokenizer = model::load(&args.model, Half::Both)?;
+    let outcome = batch::run(jobs, |job| reconstruct(&tokenizer, args, job));
+    let headers = [
+        "picture",
+        "pixels",
+        "PSNR dB",
+        "SSIM",
+        "bytes",
+        "ratio",
+        "encode ms",
+        "decode ms",
+    ];
+    let number = |x: Option<f64>, digits: usize, none: &str| match x {
+        Some(x) => format!("{x:.digits$}"),
+        None => none.into(),
+    };
+    let ok = batch::report(&outcome, args.json, &headers, |row| {
+        vec![
+            row.output.display().to_string(),
+            format!("{}x{}", row.extent.width, row.extent.height),
+            number(row.psnr, 2, "inf"),
+            number(row.ssim, 4, "-"),
+            row.bytes.to_string(),
+            format!("{:.1}", row.ratio),
+            format!("{:.0}", row.encode_seconds * 1e3),
+            format!("{:.0}", row.decode_seconds * 1e3),
+        ]
+    })?;
+    if !args.json && outcome.done.len() > 1 {
+        let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+        let of =
+            |f: &dyn Fn(&Row) -> Option<f64>| mean(outcome.done.iter().filter_map(f).collect());
+        output::line(&format!(
+            "mean: PSNR {:.2} dB, SSIM {:.4} (each picture's, on bytes; SSIM as torchmetrics)",
+            of(&|row| row.psnr),
+            of(&|row| row.ssim)
+        ))?;
+    }
+    Ok(ok)
+}
+
+fn reconstruct(tokenizer: &Tokenizer, args: &ReconstructArgs, job: &Job) -> anyhow::Result<Row> {
+    let originals =
+        preprocess::read_clip(&job.input, &args.pictures, tokenizer.plan().tubelet.patch)?;
+    let clip = clip_from_pictures(&originals, tokenizer.device())?;
+    let start = Instant::now();
+    let latents = tokenizer.encode_clips(&[clip])?.remove(0);
+    let encode_seconds = start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    let bytes = 2 * latents.values.len() as u64;
+    let clip = tokenizer.decode_latents(&[latents])?.remove(0);
+    let pictures = pictures_from_clip(clip)?;
+    let decode_seconds = start.elapsed().as_secs_f64();
+
+    let (output, comparison) = if pictures.len() == 1 {
+        (
+            job.output(&args.out, ".png"),
+            job.output(&args.out, ".compare.png"),
+        )
+    } else {
+        (job.output(&args.out, ""), job.output(&args.out, ".compare"))
+    };
+    for (i, (original, picture)) in originals.iter().zip(&pictures).enumerate() {
+        let place = |base: &PathBuf| match pictures.len() {
+            1 => base.clone(),
+            _ => base.join(format!("{i:05}.png")),
+        };
+        write_picture(&place(&output), picture)?;
+        write_picture(&place(&comparison), &side_by_side(original, picture)?)?;
+    }
+    let extent = preprocess::extent(&originals);
+    // Frames in a row: every frame counts alike.
+    let planes = |frames: &[Picture]| -> Vec<Vec<f32>> { frames.iter().map(byte_planes).collect() };
+    let (a, b) = (planes(&originals), planes(&pictures));
+    let psnr = psnr(&a.concat(), &b.concat(), 255.0)?;
+    let shape = [3, extent.height, extent.width];
+    let each: Vec<f64> = a
+        .iter()
+        .zip(&b)
+        .filter_map(|(a, b)| ssim(a, b, shape, 255.0, SSIM).ok())
+        .collect();
+    Ok(Row {
+        input: job.input.clone(),
+        output,
+        comparison,
+        extent,
+        psnr: psnr.is_finite().then_some(psnr),
+        ssim: (!each.is_empty()).then(|| each.iter().sum::<f64>() / each.len() as f64),
+        bytes,
+        ratio: extent.values() as f64 / bytes as f64,
+        encode_seconds,
+        decode_seconds,
+    })
+}
+
+/// `[3, H, W]` in 0..=255: scores are those of the written bytes.
+fn byte_planes(picture: &Picture) -> Vec<f32> {
+    let plane = |c: usize| picture.rgb()[c..].iter().step_by(3).map(|&b| f32::from(b));
+    (0..3).flat_map(plane).collect()
+}

@@ -1,0 +1,48 @@
+//! Finding and loading the model that `--model` names.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use vitok::config::{ModelSpec, Plan};
+use vitok::hub;
+use vitok::tokenizer::{Half, Tokenizer};
+
+use crate::args::{DeviceName, ModelArgs};
+
+/// The plan of a variant name or of a TOML spec.
+pub fn plan_of(variant: &str) -> vitok::Result<Plan> {
+    let path = Path::new(variant);
+    if path.extension().is_some_and(|e| e == "toml") {
+        Plan::resolve(&ModelSpec::read(path)?)
+    } else {
+        Plan::of_variant(variant)
+    }
+}
+
+/// Where a model's files are: the path itself, or its place in the download cache.
+pub fn locate(name: &str) -> vitok::Result<PathBuf> {
+    if Path::new(name).exists() {
+        Ok(PathBuf::from(name))
+    } else {
+        hub::cached(name)
+    }
+}
+
+/// Loads what `--model` names, or the half that is needed.
+pub fn load(args: &ModelArgs, half: Half) -> Result<Tokenizer> {
+    let device = vitok::open_device(match args.device {
+        DeviceName::Cpu => "cpu",
+        DeviceName::Cuda => "cuda",
+        DeviceName::Wgpu => "wgpu",
+        DeviceName::Vulkan => "vulkan",
+    })?;
+    let plan = args.variant.as_deref().map(plan_of).transpose()?;
+    if let Some(variant) = args.model.strip_prefix("random:") {
+        eprintln!("note: random weights (seed 0); what they make of a picture is noise");
+        let plan = plan_of(variant)?;
+        return Ok(Tokenizer::random(plan, 0, &device)?);
+    }
+    let path = locate(&args.model)?;
+    Tokenizer::load(&path, half, plan, &device)
+        .with_context(|| format!("cannot load the model {}", args.model))
+}

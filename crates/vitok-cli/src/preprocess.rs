@@ -1,0 +1,44 @@
+//! From a picture file to a clip of the wanted size.
+
+use std::path::Path;
+
+use vitok::Result;
+use vitok::patches::Extent;
+use vitok::pixels::{
+    Picture, ReadOptions, centre_crop_guided_diffusion, chw_to_picture, longest_side, read_frames,
+    read_picture, resize_to_token_budget,
+};
+
+use crate::args::PictureArgs;
+
+/// Reads a picture, or the frames of an animation, and resizes as the options say.
+pub fn read_clip(path: &Path, args: &PictureArgs, patch: usize) -> Result<Vec<Picture>> {
+    let options = ReadOptions {
+        max_pixels: args.max_pixels,
+        ..Default::default()
+    };
+    let frames = match args.frames {
+        1 => vec![read_picture(path, &options)?],
+        most => read_frames(path, &options, most)?,
+    };
+    let prepare = |frame: Picture| match (args.centre_crop, args.longest_side, args.max_tokens) {
+        (Some(size), _, _) => centre_crop_guided_diffusion(&frame, size),
+        (_, Some(size), _) => longest_side(&frame, size),
+        (_, _, Some(tokens)) => {
+            // Rounded to bytes, so that the original a reconstruction is held against is a picture.
+            let (planes, size) = resize_to_token_budget(&frame, patch, tokens)?;
+            chw_to_picture(&planes, size.width, size.height)
+        }
+        _ => Ok(frame),
+    };
+    frames.into_iter().map(prepare).collect()
+}
+
+/// The size of a clip.
+pub fn extent(frames: &[Picture]) -> Extent {
+    Extent {
+        frames: frames.len(),
+        height: frames[0].height(),
+        width: frames[0].width(),
+    }
+}

@@ -1,0 +1,40 @@
+//! Pictures side by side.
+
+use super::Picture;
+use crate::{Error, Result};
+
+/// How much the difference map amplifies: 51 of 255 is already full.
+const GAIN: u8 = 5;
+
+/// White pixels between the panels.
+const GAP: usize = 4;
+
+/// Original, reconstruction and difference map next to each other. The map shows
+/// `5 * |original - reconstruction|` for each colour; black is equal.
+///
+/// # Errors
+/// [`Error::Input`] if the two are not of one size.
+pub fn side_by_side(original: &Picture, reconstruction: &Picture) -> Result<Picture> {
+    if original.size() != reconstruction.size() {
+        return Err(Error::Input(format!(
+            "pictures of {} and {} cannot be compared",
+            original.size(),
+            reconstruction.size()
+        )));
+    }
+    let (width, height) = (original.width(), original.height());
+    let difference = original.rgb().iter().zip(reconstruction.rgb());
+    let difference = difference.map(|(&a, &b)| a.abs_diff(b).saturating_mul(GAIN));
+    let difference = Picture::new(width, height, difference.collect())?;
+    let gap = [255; 3 * GAP];
+    let mut rgb = Vec::with_capacity(3 * (3 * width + 2 * GAP) * height);
+    for y in 0..height {
+        let row = 3 * width * y..3 * width * (y + 1);
+        rgb.extend_from_slice(&original.rgb()[row.clone()]);
+        rgb.extend(gap);
+        rgb.extend_from_slice(&reconstruction.rgb()[row.clone()]);
+        rgb.extend(gap);
+        rgb.extend_from_slice(&difference.rgb()[row]);
+    }
+    Picture::new(3 * width + 2 * GAP, height, rgb)
+}

@@ -1,0 +1,120 @@
+//! The frames of an animation.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::codecs::gif::GifDecoder;
+use image::codecs::webp::WebPDecoder;
+use image::metadata::Orientation;
+use image::{AnimationDecoder, ColorType, Frames, ImageDecoder, ImageFormat};
+
+use super::colour::to_rgb;
+use super::{ReadOptions, Source};
+use crate::pixels::{Picture, Size};
+use crate::{Error, Result};
+
+/// Reads the first `max_frames` frames of an animated GIF, PNG or WebP, all of one size, each as
+/// it is shown: drawn over what the frames before leave in place. How long a frame is shown does
+/// not matter. A still picture of any format is a single frame.
+///
+/// Frames are otherwise treated as in [`read_picture`](super::read_picture). The limit on pixels
+/// counts those of all frames read.
+///
+/// # Errors
+/// As [`read_picture`](super::read_picture); [`Error::Picture`] too if the frames together exceed
+/// the limit, and [`Error::Input`] if `max_frames` is zero.
+pub fn read_frames(path: &Path, options: &ReadOptions, max_frames: usize) -> Result<Vec<Picture>> {
+    if max_frames == 0 {
+        return Err(Error::Input("cannot read 0 frames".to_owned()));
+    }
+    let source = Source::read(path, options)?;
+    source.guarded(|| decode(&source, options, max_frames))
+}
+
+fn decode(source: &Source<'_>, options: &ReadOptions, max_frames: usize) -> Result<Vec<Picture>> {
+    let bytes = Cursor::new(source.bytes.as_slice());
+    let failed = |e| source.decoding_error(e);
+    let still = match source.format {
+        ImageFormat::Gif => {
+            let mut decoder = GifDecoder::new(bytes).map_err(failed)?;
+            let orientation = source.prepare(&mut decoder)?;
+            let frames = decoder.into_frames();
+            return source.collect(frames, orientation, options, max_frames);
+        }
+        ImageFormat::WebP => {
+            let mut decoder = WebPDecoder::new(bytes).map_err(failed)?;
+            if decoder.has_animation() {
+                let orientation = source.prepare(&mut decoder)?;
+                let frames = decoder.into_frames();
+                return source.collect(frames, orientation, options, max_frames);
+            }
+            Box::new(decoder) as Box<dyn ImageDecoder>
+        }
+        ImageFormat::Png => {
+            let mut decoder = source.png()?;
+            if decoder.is_apng().map_err(failed)? {
+                let orientation = source.prepare(&mut decoder)?;
+                let frames = decoder.apng().map_err(failed)?.into_frames();
+                return source.collect(frames, orientation, options, max_frames);
+            }
+            Box::new(decoder) as Box<dyn ImageDecoder>
+        }
+        _ => source.decoder()?,
+    };
+    Ok(vec![source.decode_still(still, options)?])
+}
+
+impl Source<'_> {
+    /// The checks before decoding; returns how the frames are to be turned.
+    fn prepare(&self, decoder: &mut impl ImageDecoder) -> Result<Orientation> {
+        let size = decoder.dimensions();
+        self.check_size(size)?;
+        self.check_whole()?;
+        decoder
+            .set_limits(self.limits(size))
+            .and_then(|()| decoder.orientation())
+            .map_err(|e| self.decoding_error(e))
+    }
+
+    fn collect(
+        &self,
+        frames: Frames<'_>,
+        orientation: Orientation,
+        options: &ReadOptions,
+        max_frames: usize,
+    ) -> Result<Vec<Picture>> {
+        let mut pictures: Vec<Picture> = Vec::new();
+        for frame in frames.take(max_frames) {
+            let frame = frame.map_err(|e| self.decoding_error(e))?.into_buffer();
+            let (width, height) = frame.dimensions();
+            let pixels = u64::from(width) * u64::from(height);
+            let count = pictures.len() as u64 + 1;
+            if pixels.saturating_mul(count) > self.max_pixels() {
+                return Err(self.refused(format!(
+                    "{count} frames or more of {width} x {height} are over the limit of {} pixels \
+                     (read fewer frames, or raise it with --max-pixels)",
+                    self.max_pixels()
+                )));
+            }
+            let rgb = to_rgb(frame.into_raw(), ColorType::Rgba8, options.alpha)
+                .map_err(|reason| self.refused(reason))?;
+            let picture = self.upright(rgb, width, height, orientation)?;
+            let first = pictures.first().map_or(picture.size(), Picture::size);
+            check_same(first, picture.size()).map_err(|reason| self.refused(reason))?;
+            pictures.push(picture);
+        }
+        if pictures.is_empty() {
+            return Err(self.refused("an animation without frames".to_owned()));
+        }
+        Ok(pictures)
+    }
+}
+
+/// The decoders draw every frame on a canvas of one size; callers stack frames on the strength
+/// of that.
+fn check_same(first: Size, other: Size) -> std::result::Result<(), String> {
+    if first != other {
+        return Err(format!("frames of {first} and of {other} in one animation"));
+    }
+    Ok(())
+}

@@ -1,0 +1,650 @@
+//! Fetching models, against a small server on this machine that answers as the hub does.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use vitok::hub::{Hub, RELEASES, find};
+
+const RELEASE: &str = "philippehansen/ViTok-v2-350M-f16x64";
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// How the server misbehaves.
+#[derive(Clone, Copy, PartialEq)]
+enum Fault {
+    None,
+    /// The first transfer of a body ends half-way.
+    CutOnce,
+    /// Bodies never end: half of one, then silence.
+    Stall,
+    /// What it has of the files is only the beginning.
+    Short,
+    /// Says what it has and then closes every connection for a file.
+    HangUp,
+    /// No list of files, as with a plain mirror.
+    NoList,
+    /// Every answer has this status.
+    Status(u16),
+}
+
+struct Request {
+    path: String,
+    range: Option<String>,
+    authorization: Option<String>,
+}
+
+struct Site {
+    files: BTreeMap<String, Vec<u8>>,
+    token: Option<&'static str>,
+    fault: Mutex<Fault>,
+    requests: Mutex<Vec<Request>>,
+    stop: AtomicBool,
+}
+
+/// The server; it ends with the test.
+struct Server {
+    address: String,
+    site: Arc<Site>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Serves `files` of one repository.
+    fn start(
+        repository: &str,
+        files: &[(&str, Vec<u8>)],
+        token: Option<&'static str>,
+        fault: Fault,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let site = Arc::new(Site {
+            files: files
+                .iter()
+                .map(|(name, bytes)| (format!("{repository}/{name}"), bytes.clone()))
+                .collect(),
+            token,
+            fault: Mutex::new(fault),
+            requests: Mutex::default(),
+            stop: AtomicBool::new(false),
+        });
+        let (shared, base) = (site.clone(), address.clone());
+        let thread = std::thread::spawn(move || {
+            while !shared.stop.load(SeqCst) {
+                match listener.accept() {
+                    // A client may leave in the middle; that is no failure of the server.
+                    Ok((stream, _)) => drop(answer(&shared, &base, stream)),
+                    Err(_) => std::thread::sleep(Duration::from_millis(2)),
+                }
+            }
+        });
+        Self {
+            address,
+            site,
+            thread: Some(thread),
+        }
+    }
+
+    fn pair(token: Option<&'static str>, fault: Fault) -> Self {
+        let files = [
+            ("encoder.safetensors", tensors(700)),
+            ("decoder.safetensors", tensors(900)),
+        ];
+        Self::start(RELEASE, &files, token, fault)
+    }
+
+    fn hub(&self, cache: &Path) -> Hub {
+        Hub {
+            endpoint: self.address.clone(),
+            cache_folder: cache.to_owned(),
+            token: None,
+            offline: false,
+            patience: Duration::from_secs(5),
+        }
+    }
+
+    fn requests(&self) -> usize {
+        self.site.requests.lock().unwrap().len()
+    }
+
+    /// The ranges asked for of a file, the questions for its size left out.
+    fn transfers(&self, file: &str) -> Vec<String> {
+        let requests = self.site.requests.lock().unwrap();
+        requests
+            .iter()
+            .filter(|r| r.path.starts_with(&format!("/{RELEASE}/resolve/")))
+            .filter(|r| r.path.ends_with(file))
+            .filter_map(|r| r.range.clone())
+            .filter(|range| range != "bytes=0-0")
+            .collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.site.stop.store(true, SeqCst);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn answer(site: &Site, base: &str, stream: TcpStream) -> std::io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let first = lines.next().unwrap_or(Ok(String::new()))?;
+    let path = first.split(' ').nth(1).unwrap_or("/").to_owned();
+    let (mut range, mut authorization) = (None, None);
+    for line in lines {
+        let line = line?;
+        match line.split_once(": ") {
+            Some((name, value)) if name.eq_ignore_ascii_case("range") => {
+                range = Some(value.to_owned());
+            }
+            Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
+                authorization = Some(value.to_owned());
+            }
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let welcome = site.token.is_none_or(|t| {
+        // The files' store, where the hub redirects to, is not to see the token.
+        path.starts_with("/store/") || authorization == Some(format!("Bearer {t}"))
+    });
+    site.requests.lock().unwrap().push(Request {
+        path: path.clone(),
+        range: range.clone(),
+        authorization,
+    });
+    let fault = *site.fault.lock().unwrap();
+    let only_head = |mut s: TcpStream, status: u16, extra: &str| {
+        write!(
+            s,
+            "HTTP/1.1 {status} Status\r\n{extra}Content-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+    };
+    if let Fault::Status(status) = fault {
+        return only_head(stream, status, "");
+    }
+    if !welcome {
+        return only_head(stream, 401, "");
+    }
+    if let Some(rest) = path.strip_prefix("/api/models/") {
+        let list = list(site, rest.split("/revision/").next().unwrap_or(rest));
+        return match list {
+            Some(list) if fault != Fault::NoList => send(stream, 200, "", list.as_bytes()),
+            _ => only_head(stream, 404, ""),
+        };
+    }
+    if fault == Fault::HangUp {
+        return Ok(());
+    }
+    let key = path
+        .trim_start_matches("/store")
+        .trim_start_matches('/')
+        .replace("/resolve/main/", "/")
+        .replace("/resolve/v2/", "/");
+    let Some(whole) = site.files.get(&key) else {
+        return only_head(stream, 404, "");
+    };
+    let about = format!(
+        "X-Repo-Commit: {COMMIT}\r\nETag: \"etag-of-{}\"\r\n",
+        whole.len()
+    );
+    // Like the hub's large files, the decoder is in a store elsewhere.
+    if key.ends_with("decoder.safetensors") && !path.starts_with("/store/") {
+        let extra = format!("{about}Location: {base}/store/{key}\r\n");
+        return only_head(stream, 302, &extra);
+    }
+    let whole = match fault {
+        Fault::Short => &whole[..whole.len() / 2],
+        _ => whole,
+    };
+    let range = range.unwrap_or_default();
+    let (from, to) = range
+        .strip_prefix("bytes=")
+        .and_then(|r| r.split_once('-'))
+        .unwrap_or(("0", ""));
+    let from: usize = from.parse().unwrap();
+    let to = to.parse().map_or(whole.len(), |t: usize| t + 1);
+    if from >= whole.len() {
+        return only_head(stream, 416, "");
+    }
+    let extra = format!(
+        "{about}Content-Range: bytes {from}-{}/{}\r\n",
+        to - 1,
+        whole.len()
+    );
+    let body = &whole[from..to];
+    if body.len() > 1 && matches!(fault, Fault::CutOnce | Fault::Stall) {
+        if fault == Fault::CutOnce {
+            *site.fault.lock().unwrap() = Fault::None;
+        }
+        let mut stream = stream;
+        write!(
+            stream,
+            "HTTP/1.1 206 Partial\r\n{extra}Content-Length: {}\r\n\r\n",
+            body.len()
+        )?;
+        stream.write_all(&body[..body.len() / 2])?;
+        while fault == Fault::Stall && !site.stop.load(SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        return Ok(());
+    }
+    send(stream, 206, &extra, body)
+}
+
+fn send(mut stream: TcpStream, status: u16, extra: &str, body: &[u8]) -> std::io::Result<()> {
+    write!(
+        stream,
+        "HTTP/1.1 {status} Fine\r\n{extra}Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    )?;
+    stream.write_all(body)
+}
+
+/// The hub's description of a repository.
+fn list(site: &Site, repository: &str) -> Option<String> {
+    let prefix = format!("{repository}/");
+    let names: Vec<String> = site
+        .files
+        .keys()
+        .filter_map(|k| k.strip_prefix(&prefix))
+        .map(|n| format!("{{\"rfilename\":\"{n}\"}}"))
+        .collect();
+    let names = Some(names.join(",")).filter(|n| !n.is_empty())?;
+    Some(format!("{{\"sha\":\"{COMMIT}\",\"siblings\":[{names}]}}"))
+}
+
+/// A safetensors file with one tensor.
+fn tensors(values: usize) -> Vec<u8> {
+    let header = format!(
+        "{{\"x\":{{\"dtype\":\"F32\",\"shape\":[{values}],\"data_offsets\":[0,{}]}}}}",
+        4 * values
+    );
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header.as_bytes());
+    file.extend((0..values).flat_map(|v| (v as f32).to_le_bytes()));
+    file
+}
+
+fn refusal<T: std::fmt::Debug>(result: vitok::Result<T>) -> String {
+    match result.unwrap_err() {
+        vitok::Error::Hub { name, reason } => {
+            println!("{name}: {reason}");
+            reason
+        }
+        other => panic!("{other}"),
+    }
+}
+
+/// Every file under a folder whose name ends so.
+fn files_ending(folder: &Path, end: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_str().unwrap().ends_with(end) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_download_is_then_in_the_cache() {
+    let cache = TempDir::new().unwrap();
+    let server = Server::pair(None, Fault::None);
+    let mut hub = server.hub(cache.path());
+    assert!(refusal(hub.cached("350M-f16x64", None)).contains("vitok download 350M-f16x64"));
+
+    let folder = hub.download("350M-f16x64", None, false).unwrap();
+    for (file, values) in [("encoder.safetensors", 700), ("decoder.safetensors", 900)] {
+        assert_eq!(std::fs::read(folder.join(file)).unwrap(), tensors(values));
+        assert_eq!(server.transfers(file), ["bytes=0-"]);
+    }
+
+    // A second time nothing is asked for, and offline it is found under all of its names.
+    let before = server.requests();
+    assert_eq!(hub.download(RELEASE, None, false).unwrap(), folder);
+    assert_eq!(server.requests(), before);
+    drop(server);
+    hub.offline = true;
+    for name in [RELEASE, "ViTok-v2-350M-f16x64", "350m-F16x64"] {
+        assert_eq!(hub.cached(name, None).unwrap(), folder);
+        assert_eq!(hub.download(name, None, false).unwrap(), folder);
+    }
+    // The commit is a name for it as well, even where no branch of that name is noted.
+    assert_eq!(hub.cached(RELEASE, Some(COMMIT)).unwrap(), folder);
+}
+
+#[test]
+fn a_revision_is_kept_apart() {
+    let cache = TempDir::new().unwrap();
+    let server = Server::pair(None, Fault::None);
+    let hub = server.hub(cache.path());
+    let folder = hub.download(RELEASE, Some("v2"), false).unwrap();
+    assert_eq!(hub.cached(RELEASE, Some("v2")).unwrap(), folder);
+    assert!(hub.cached(RELEASE, None).is_err());
+    let hint = refusal(hub.cached(RELEASE, Some("v3")));
+    assert!(hint.contains("--revision v3"), "{hint}");
+    assert!(refusal(hub.download(RELEASE, Some("v3"), false)).contains("revision v3"));
+}
+
+#[test]
+fn other_repositories_may_hold_one_file() {
+    for fault in [Fault::None, Fault::NoList] {
+        let cache = TempDir::new().unwrap();
+        let files = [
+            ("config.json", b"{\"a\": 1}".to_vec()),
+            ("model.safetensors", tensors(50)),
+        ];
+        let server = Server::start("me/mine", &files, None, fault);
+        let hub = server.hub(cache.path());
+        let folder = hub.download("me/mine", None, false).unwrap();
+        assert!(folder.join("model.safetensors").is_file());
+        assert_eq!(hub.cached("me/mine", None).unwrap(), folder);
+        let reason = refusal(hub.download("me/350M-f16x46", None, false));
+        assert!(reason.contains("404"), "{reason}");
+    }
+    // And with neither set of files there is nothing to fetch.
+    let cache = TempDir::new().unwrap();
+    let server = Server::start("me/text", &[("README.md", vec![1])], None, Fault::None);
+    let reason = refusal(server.hub(cache.path()).download("me/text", None, false));
+    assert!(reason.contains("encoder.safetensors and decoder.safetensors, or config.json"));
+}
+
+#[test]
+fn the_token_is_sent_to_the_hub() {
+    let cache = TempDir::new().unwrap();
+    let server = Server::pair(Some("hf_secret"), Fault::None);
+    let mut hub = server.hub(cache.path());
+    let reason = refusal(hub.download("350M-f16x64", None, false));
+    assert!(
+        reason.contains("401") && reason.contains("HF_TOKEN"),
+        "{reason}"
+    );
+    hub.token = Some("hf_wrong".into());
+    let reason = refusal(hub.download("350M-f16x64", None, false));
+    assert!(reason.contains("not accepted"), "{reason}");
+    assert!(!reason.contains("hf_wrong") && !format!("{hub:?}").contains("hf_wrong"));
+
+    hub.token = Some("hf_secret".into());
+    hub.download("350M-f16x64", None, false).unwrap();
+    let requests = server.site.requests.lock().unwrap();
+    let with = |r: &&Request| r.authorization.as_deref() == Some("Bearer hf_secret");
+    assert!(requests.iter().filter(with).count() >= 5);
+}
+
+#[test]
+fn each_refusal_says_what_to_do() {
+    let cache = TempDir::new().unwrap();
+    let cases = [
+        (403, "HF_TOKEN"),
+        (401, "Check the name"),
+        (404, "has no encoder.safetensors"),
+        (503, "Try again later"),
+        (200, "does not answer like a model hub"),
+    ];
+    for (status, expected) in cases {
+        let server = Server::pair(None, Fault::Status(status));
+        let hub = server.hub(cache.path());
+        let reason = refusal(hub.download("5B-f32x64", None, false));
+        assert!(reason.contains(expected), "{status}: {reason}");
+    }
+    let server = Server::pair(None, Fault::None);
+    let reason = refusal(
+        server
+            .hub(cache.path())
+            .download("you/ViTok-v2-5B-f16x46", None, false),
+    );
+    assert!(reason.contains("has no"), "{reason}");
+    assert!(reason.contains("did you mean 5B-f16x16"), "{reason}");
+}
+
+#[test]
+fn names_are_checked_before_the_network() {
+    let hub = Hub {
+        endpoint: "http://127.0.0.1:1".into(),
+        cache_folder: "/nowhere".into(),
+        token: None,
+        offline: false,
+        patience: Duration::from_secs(5),
+    };
+    let reason = refusal(hub.download("350M-f16x46", None, false));
+    assert!(reason.contains("did you mean 350M-f16x"), "{reason}");
+    let reason = refusal(hub.cached("weights", None));
+    assert!(reason.contains("released models: 350M-f16x16"), "{reason}");
+    for name in [
+        "", "/", "a/", "../..", "a/..", "a/b/c", "./model", "a/b?c", "a/b c", "ü/b",
+    ] {
+        assert!(
+            refusal(hub.cached(name, None)).contains("--model"),
+            "{name}"
+        );
+    }
+    for revision in ["", "../x", "a//b", "/a", "a b"] {
+        let reason = refusal(hub.download(RELEASE, Some(revision), false));
+        assert!(reason.contains("no revision"), "{revision}");
+    }
+    let wrong = Hub {
+        endpoint: "huggingface.co".into(),
+        ..hub
+    };
+    assert!(refusal(wrong.download(RELEASE, None, false)).contains("HF_ENDPOINT"));
+}
+
+#[test]
+fn without_a_network_it_fails_at_once() {
+    let cache = TempDir::new().unwrap();
+    let server = Server::pair(None, Fault::None);
+    let hub = server.hub(cache.path());
+    drop(server); // and with it the port
+    let start = Instant::now();
+    let reason = refusal(hub.download("350M-f16x64", None, false));
+    assert!(start.elapsed() < Duration::from_secs(3), "{reason}");
+    for hint in ["HF_ENDPOINT", "HTTPS_PROXY", "by hand", "--model FOLDER"] {
+        assert!(reason.contains(hint), "{reason}");
+    }
+}
+
+#[test]
+fn a_server_that_hangs_up_is_tried_a_few_times() {
+    let cache = TempDir::new().unwrap();
+    let server = Server::pair(None, Fault::HangUp);
+    let start = Instant::now();
+    let hub = server.hub(cache.path());
+    let reason = refusal(hub.download("350M-f16x64", None, false));
+    assert!(reason.contains("broke off"), "{reason}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(server.requests() > 3);
+}
+
+#[test]
+fn a_silent_server_is_given_up() {
+    let cache = TempDir::new().unwrap();
+    // It takes connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut hub = Server::pair(None, Fault::None).hub(cache.path());
+    hub.endpoint = format!("http://{}", silent.local_addr().unwrap());
+    hub.patience = Duration::from_millis(300);
+    let start = Instant::now();
+    assert!(refusal(hub.download(RELEASE, None, false)).contains("cannot be reached"));
+
+    // Long enough for the list of files on a busy machine.
+    hub.patience = Duration::from_secs(1);
+    let server = Server::pair(None, Fault::Stall);
+    hub.endpoint = server.address.clone();
+    let reason = refusal(hub.download(RELEASE, None, false));
+    assert!(reason.contains("nothing came from"), "{reason}");
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn offline_nothing_is_asked() {
+    let cache = TempDir::new().unwrap();
+    let server = Server::pair(None, Fault::None);
+    let mut hub = server.hub(cache.path());
+    hub.offline = true;
+    let reason = refusal(hub.download("350M-f16x64", None, false));
+    assert!(reason.contains("HF_HUB_OFFLINE"), "{reason}");
+    assert_eq!(server.requests(), 0);
+}
+
+#[test]
+fn a_broken_download_goes_on() {
+    let cache = TempDir::new().unwrap();
+    let server = Server::pair(None, Fault::CutOnce);
+    let folder = server
+        .hub(cache.path())
+        .download("350M-f16x64", None, true)
+        .unwrap();
+    let half = tensors(700).len() / 2;
+    let ranges = server.transfers("encoder.safetensors");
+    assert_eq!(ranges, ["bytes=0-".to_owned(), format!("bytes={half}-")]);
+    let found = std::fs::read(folder.join("encoder.safetensors")).unwrap();
+    assert_eq!(found, tensors(700));
+}
+
+#[test]
+fn a_part_that_does_not_fit_is_fetched_anew() {
+    let whole = tensors(700);
+    // As long as the file, so that there is nothing left to ask for; and longer than it.
+    for length in [whole.len(), whole.len() + 9] {
+        let cache = TempDir::new().unwrap();
+        let server = Server::pair(None, Fault::None);
+        let blobs = cache
+            .path()
+            .join(format!("models--{}/blobs", RELEASE.replace('/', "--")));
+        std::fs::create_dir_all(&blobs).unwrap();
+        let part = blobs.join(format!("etag-of-{}.part", whole.len()));
+        std::fs::write(part, vec![0; length]).unwrap();
+        let hub = server.hub(cache.path());
+        let folder = hub.download("350M-f16x64", None, false).unwrap();
+        let found = std::fs::read(folder.join("encoder.safetensors")).unwrap();
+        assert_eq!(found, whole);
+    }
+}
+
+#[test]
+fn a_damaged_file_is_deleted_and_fetched_again() {
+    let cache = TempDir::new().unwrap();
+    let server = Server::pair(None, Fault::Short);
+    let hub = server.hub(cache.path());
+    let reason = refusal(hub.download("350M-f16x64", None, false));
+    assert!(
+        reason.contains("arrived damaged and was deleted"),
+        "{reason}"
+    );
+    assert!(files_ending(cache.path(), "encoder.safetensors").is_empty());
+
+    *server.site.fault.lock().unwrap() = Fault::None;
+    let folder = hub.download("350M-f16x64", None, false).unwrap();
+
+    // Damage done later is noticed, and mended by the next download.
+    let encoder = folder.join("encoder.safetensors");
+    std::fs::write(&encoder, &tensors(700)[..100]).unwrap();
+    assert!(refusal(hub.cached("350M-f16x64", None)).contains("is damaged"));
+    assert_eq!(hub.download("350M-f16x64", None, false).unwrap(), folder);
+    assert_eq!(std::fs::read(&encoder).unwrap(), tensors(700));
+
+    // A file of the user's own, linked into the cache, is not ours to delete.
+    let elsewhere = TempDir::new().unwrap();
+    let own = elsewhere.path().join("own.safetensors");
+    std::fs::write(&own, b"not tensors").unwrap();
+    #[cfg(unix)]
+    {
+        std::fs::remove_file(&encoder).unwrap();
+        std::os::unix::fs::symlink(&own, &encoder).unwrap();
+        hub.download("350M-f16x64", None, false).unwrap();
+        assert_eq!(std::fs::read(&encoder).unwrap(), tensors(700));
+    }
+    assert_eq!(std::fs::read(&own).unwrap(), b"not tensors");
+
+    // A link whose file someone has deleted is mended as well.
+    std::fs::remove_file(encoder.canonicalize().unwrap()).unwrap();
+    assert!(refusal(hub.cached("350M-f16x64", None)).contains("not in the cache"));
+    assert_eq!(hub.download("350M-f16x64", None, false).unwrap(), folder);
+    assert_eq!(std::fs::read(&encoder).unwrap(), tensors(700));
+}
+
+#[test]
+fn settings_come_from_the_environment() {
+    let with = |variables: &[(&str, &str)], home: Option<&str>| {
+        let lookup = |name: &str| {
+            let found = variables.iter().find(|(n, _)| *n == name);
+            found.map(|(_, v)| v.to_string())
+        };
+        Hub::from_lookup(lookup, home.map(Path::new))
+    };
+    let plain = with(&[], Some("/home/me")).unwrap();
+    assert_eq!(plain.endpoint, "https://huggingface.co");
+    assert_eq!(
+        plain.cache_folder,
+        Path::new("/home/me/.cache/huggingface/hub")
+    );
+    assert_eq!((plain.token, plain.offline), (None, false));
+    assert!(with(&[], None).is_err());
+
+    let folder = TempDir::new().unwrap();
+    let hf_home = folder.path().to_str().unwrap();
+    std::fs::write(folder.path().join("token"), "hf_file\n").unwrap();
+    let hub = with(&[("HF_HOME", hf_home)], None).unwrap();
+    assert_eq!(hub.cache_folder, folder.path().join("hub"));
+    assert_eq!(hub.token.as_deref(), Some("hf_file"));
+    let all = [
+        ("HF_HOME", hf_home),
+        ("HF_HUB_CACHE", "/cache"),
+        ("HF_TOKEN", " hf_variable "),
+        ("HF_ENDPOINT", "https://mirror.example/"),
+        ("HF_HUB_OFFLINE", "True"),
+    ];
+    let hub = with(&all, None).unwrap();
+    assert_eq!(hub.cache_folder, Path::new("/cache"));
+    assert_eq!(hub.token.as_deref(), Some("hf_variable"));
+    assert_eq!(hub.endpoint, "https://mirror.example");
+    assert!(hub.offline);
+    for off in ["0", "", "false", "no"] {
+        let hub = with(&[("HF_HUB_OFFLINE", off), ("HF_HUB_CACHE", "/c")], None).unwrap();
+        assert!(!hub.offline, "{off}");
+    }
+}
+
+#[test]
+fn releases_are_consistent() {
+    assert_eq!(RELEASES.len(), 9);
+    for release in RELEASES {
+        assert_eq!(find(release.name), Some(release));
+        assert_eq!(find(release.repository), Some(release));
+        let (_, repository) = release.repository.split_once('/').unwrap();
+        assert_eq!(find(repository), Some(release));
+        // Name and variant both give the patch side and the channels: f16x64 and 1x16x64.
+        let (size, rest) = release.name.split_once("-f").unwrap();
+        assert!(release.variant.ends_with(&format!("/1x{rest}")));
+        assert_eq!(size == "5B", release.variant.starts_with("Td4-T/"));
+    }
+    for other in [
+        "",
+        "350M",
+        "philippehansen/",
+        "ViTok-v2-",
+        "someone/350M-f16x64",
+    ] {
+        assert_eq!(find(other), None, "{other}");
+    }
+}

@@ -1,0 +1,158 @@
+//! From bytes to what a network sees.
+
+use vitok::pixels::{
+    Picture, Size, chw_to_picture, picture_to_chw, range, resize_to_token_budget, token_budget_size,
+};
+
+use super::made::noise;
+use crate::golden::open;
+
+fn source(name: &str) -> Picture {
+    let (shape, values) = open("preprocess").values(name);
+    let rgb = values.iter().map(|&v| v as u8).collect();
+    Picture::new(shape[1], shape[0], rgb).unwrap()
+}
+
+fn largest_difference(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    found.iter().zip(expected).fold(0f32, |worst, (a, b)| {
+        let off = (a - b).abs();
+        if off.is_nan() {
+            f32::INFINITY
+        } else {
+            worst.max(off)
+        }
+    })
+}
+
+#[test]
+fn token_budgets_give_the_reference_sizes() {
+    let (shape, rows) = open("preprocess").values("budget.h_w_patch_tokens_newh_neww");
+    assert_eq!(shape, [10, 6]);
+    for row in rows.chunks_exact(6) {
+        let [h, w, patch, tokens, new_h, new_w] = [0, 1, 2, 3, 4, 5].map(|i| row[i] as usize);
+        let found = token_budget_size(Size::new(w, h), patch, tokens).unwrap();
+        assert_eq!(found, Size::new(new_w, new_h), "{row:?}");
+    }
+}
+
+#[test]
+fn token_budgets_are_kept() {
+    for patch in [1, 8, 16, 32] {
+        for tokens in [1, 2, 7, 63, 64, 256] {
+            for (w, h) in [
+                (1, 1),
+                (1, 90_000),
+                (90_000, 1),
+                (17, 500),
+                (640, 480),
+                (4000, 4001),
+            ] {
+                let size = token_budget_size(Size::new(w, h), patch, tokens).unwrap();
+                let used = size.width.div_ceil(patch) * size.height.div_ceil(patch);
+                assert!(
+                    (1..=tokens).contains(&used),
+                    "{w} x {h}, {patch}, {tokens}: {used}"
+                );
+                assert!(size.width <= w && size.height <= h);
+            }
+        }
+    }
+    for (size, patch, tokens) in [((0, 4), 8, 8), ((4, 4), 0, 8), ((4, 4), 8, 0)] {
+        assert!(token_budget_size(Size::new(size.0, size.1), patch, tokens).is_err());
+    }
+}
+
+/// The picture that is too large for its budget.
+#[test]
+fn resizing_to_a_budget_equals_the_reference() {
+    let (planes, size) = resize_to_token_budget(&source("b.u8_hwc"), 8, 64).unwrap();
+    let (shape, expected) = open("preprocess").values("b.resized_chw");
+    assert_eq!([3, size.height, size.width], shape[..]);
+    let off = largest_difference(&planes, &expected);
+    println!("b.resized_chw: {off:e}");
+    assert!(off <= 1e-5, "off by {off:e}");
+}
+
+/// The picture that fits: its values, patch by patch, are those of the reference.
+#[test]
+fn unit_values_equal_the_reference() {
+    const PATCH: usize = 8;
+    let picture = source("a.u8_hwc");
+    let (planes, size) = resize_to_token_budget(&picture, PATCH, 40).unwrap();
+    assert_eq!(size, picture.size());
+    assert_eq!(planes, picture_to_chw(&picture));
+    let golden = open("preprocess");
+    let (_, patches) = golden.values("a.patches");
+    let (_, mask) = golden.values("a.mask");
+    let (rows, columns) = (golden.values("a.row").1, golden.values("a.col").1);
+    let mut off = 0f32;
+    for (token, patch) in patches.chunks_exact(3 * PATCH * PATCH).enumerate() {
+        if mask[token] == 0.0 {
+            continue;
+        }
+        let (top, left) = (
+            rows[token] as usize * PATCH,
+            columns[token] as usize * PATCH,
+        );
+        for (i, expected) in patch.iter().enumerate() {
+            let (plane, y, x) = (
+                i / (PATCH * PATCH),
+                top + i / PATCH % PATCH,
+                left + i % PATCH,
+            );
+            // The reference pads with the value 0.
+            let found = match y < size.height && x < size.width {
+                true => planes[(plane * size.height + y) * size.width + x],
+                false => 0.0,
+            };
+            off = off.max((found - expected).abs());
+        }
+    }
+    println!("a.patches: {off:e}");
+    assert!(off <= 1e-6, "off by {off:e}");
+}
+
+#[test]
+fn all_bytes_survive_the_unit_range() {
+    let bytes: Vec<u8> = (0..=255).collect();
+    let units = range::to_unit_slice(&bytes);
+    assert_eq!((units[0], units[255]), (-1.0, 1.0));
+    assert_eq!(range::to_u8_slice(&units), bytes);
+    let odd = [-7.0, 7.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0];
+    assert_eq!(range::to_u8_slice(&odd), [0, 255, 0, 255, 0, 128]);
+}
+
+#[test]
+fn pictures_survive_the_planes() {
+    let picture = noise(7, 5);
+    let planes = picture_to_chw(&picture);
+    assert_eq!(
+        planes[35 * 2 + 7 + 3],
+        range::to_unit(picture.rgb()[(7 + 3) * 3 + 2])
+    );
+    assert_eq!(chw_to_picture(&planes, 7, 5).unwrap(), picture);
+    assert!(chw_to_picture(&planes, 7, 6).is_err());
+    assert!(chw_to_picture(&[], 0, 0).is_err());
+    assert!(chw_to_picture(&planes, usize::MAX, 3).is_err());
+}
+
+#[test]
+fn crops_stay_inside() {
+    let picture = noise(6, 4);
+    let crop = picture.crop(2, 1, 3, 2).unwrap();
+    assert_eq!(crop.size(), Size::new(3, 2));
+    assert_eq!(crop.rgb()[..9], picture.rgb()[(6 + 2) * 3..(6 + 5) * 3]);
+    assert_eq!(picture.crop(0, 0, 6, 4).unwrap(), picture);
+    for (x, y, w, h) in [
+        (4, 0, 3, 1),
+        (0, 4, 1, 1),
+        (0, 0, 0, 1),
+        (usize::MAX, 0, 2, 1),
+    ] {
+        assert!(picture.crop(x, y, w, h).is_err());
+    }
+    assert!(Picture::new(2, 2, vec![0; 11]).is_err());
+    assert!(Picture::new(0, 2, vec![]).is_err());
+    assert!(Picture::new(usize::MAX, usize::MAX, vec![0; 3]).is_err());
+}
