@@ -1,6 +1,6 @@
 //! Resizing bytes in whole numbers, as Pillow does.
 
-use super::taps::{Taps, antialiased};
+use super::taps::{Taps, antialiased, double};
 use super::{Filter, columns_first};
 use crate::Result;
 use crate::pixels::{Picture, Size};
@@ -45,7 +45,7 @@ pub fn resize_u8(picture: &Picture, to: Size, filter: Filter) -> Result<Picture>
 fn fixed_point(from: usize, to: usize, filter: Filter) -> Taps<i32> {
     let one = f64::from(1 << PRECISION);
     // `round` takes halves away from zero, which is what Pillow does by hand.
-    antialiased(from, to, filter).map(|weight| (weight * one).round() as i32)
+    antialiased(from, to, filter, double).map(|weight| (weight * one).round() as i32)
 }
 
 fn to_byte(sum: i32) -> u8 {

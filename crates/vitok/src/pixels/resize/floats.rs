@@ -1,6 +1,6 @@
 //! Resizing floats, in Pillow's layout and in PyTorch's.
 
-use super::taps::{Taps, antialiased, two_nearest};
+use super::taps::{Taps, antialiased, double, single, two_nearest};
 use super::{Filter, columns_first};
 use crate::pixels::Size;
 use crate::{Error, Result};
@@ -23,7 +23,7 @@ pub fn resize_f32_pillow(data: &[f32], from: Size, to: Size, filter: Filter) -> 
     };
     let order = columns_first(from, to);
     Ok(resize(data, layout, to, order, |a, b| {
-        antialiased(a, b, filter)
+        antialiased(a, b, filter, double)
     }))
 }
 
@@ -50,7 +50,7 @@ pub fn resize_f32_antialiased(
         channels: 1,
     };
     Ok(resize(data, layout, to, false, |a, b| {
-        antialiased(a, b, filter)
+        antialiased(a, b, filter, single)
     }))
 }
 

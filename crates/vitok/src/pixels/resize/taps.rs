@@ -49,11 +49,29 @@ impl<W: Copy> Taps<W> {
     }
 }
 
+/// Positions in f64, as Pillow keeps them.
+pub(super) fn double(position: f64) -> f64 {
+    position
+}
+
+/// Positions in f32, as PyTorch keeps them.
+pub(super) fn single(position: f64) -> f64 {
+    f64::from(position as f32)
+}
+
 /// The taps of Pillow, and of PyTorch's `interpolate(antialias=True)`, from `from` to `to`
 /// pixels: a kernel around the target's centre, as many times wider as the side shrinks, cut at
 /// the edges and brought to a sum of one.
-pub(super) fn antialiased(from: usize, to: usize, filter: Filter) -> Taps<f64> {
-    let scale = from as f64 / to as f64;
+///
+/// `keep` is applied to the scale and to every position: Pillow keeps them in f64, PyTorch in f32,
+/// which shows in the sixth digit ([`double`], [`single`]).
+pub(super) fn antialiased(
+    from: usize,
+    to: usize,
+    filter: Filter,
+    keep: fn(f64) -> f64,
+) -> Taps<f64> {
+    let scale = keep(from as f64 / to as f64);
     let widening = scale.max(1.0);
     // Pillow multiplies distances by the inverse; dividing them would round differently.
     let narrowing = 1.0 / widening;
@@ -61,12 +79,15 @@ pub(super) fn antialiased(from: usize, to: usize, filter: Filter) -> Taps<f64> {
     let mut taps = Taps::with_capacity(to);
     let mut weights = Vec::new();
     for target in 0..to {
-        let centre = (target as f64 + 0.5) * scale;
+        let centre = keep((target as f64 + 0.5) * scale);
         // `as` cuts toward zero and makes what lies before the edge 0.
         let first = (centre - support + 0.5) as usize;
         let end = ((centre + support + 0.5) as usize).min(from);
         weights.clear();
-        weights.extend((first..end).map(|i| filter.at((i as f64 - centre + 0.5) * narrowing)));
+        weights.extend((first..end).map(|i| {
+            let distance = keep(i as f64 - centre + 0.5);
+            filter.at(distance * narrowing)
+        }));
         let sum: f64 = weights.iter().sum();
         if sum == 0.0 {
             // Rounding can put the only pixel under a box just outside of it.

@@ -1,5 +1,8 @@
 //! From bytes to what a network sees.
 
+use burn::tensor::{Device, Tensor, TensorData};
+use vitok::config::Tubelet;
+use vitok::patches::patchify;
 use vitok::pixels::{
     Picture, Size, chw_to_picture, picture_to_chw, range, resize_to_token_budget, token_budget_size,
 };
@@ -63,54 +66,42 @@ fn token_budgets_are_kept() {
     }
 }
 
-/// The picture that is too large for its budget.
+/// From bytes to patches, through the library's own patchify: one picture that fits its budget,
+/// and one that is resized.
 #[test]
-fn resizing_to_a_budget_equals_the_reference() {
-    let (planes, size) = resize_to_token_budget(&source("b.u8_hwc"), 8, 64).unwrap();
-    let (shape, expected) = open("preprocess").values("b.resized_chw");
-    assert_eq!([3, size.height, size.width], shape[..]);
-    let off = largest_difference(&planes, &expected);
-    println!("b.resized_chw: {off:e}");
-    assert!(off <= 1e-5, "off by {off:e}");
-}
-
-/// The picture that fits: its values, patch by patch, are those of the reference.
-#[test]
-fn unit_values_equal_the_reference() {
-    const PATCH: usize = 8;
-    let picture = source("a.u8_hwc");
-    let (planes, size) = resize_to_token_budget(&picture, PATCH, 40).unwrap();
-    assert_eq!(size, picture.size());
-    assert_eq!(planes, picture_to_chw(&picture));
-    let golden = open("preprocess");
-    let (_, patches) = golden.values("a.patches");
-    let (_, mask) = golden.values("a.mask");
-    let (rows, columns) = (golden.values("a.row").1, golden.values("a.col").1);
-    let mut off = 0f32;
-    for (token, patch) in patches.chunks_exact(3 * PATCH * PATCH).enumerate() {
-        if mask[token] == 0.0 {
-            continue;
+fn patches_equal_the_reference() {
+    for (name, max_tokens) in [("a", 40), ("b", 64)] {
+        let golden = open("preprocess");
+        let (planes, size) =
+            resize_to_token_budget(&source(&format!("{name}.u8_hwc")), 8, max_tokens).unwrap();
+        if golden.has(&format!("{name}.resized_chw")) {
+            let (shape, expected) = golden.values(&format!("{name}.resized_chw"));
+            assert_eq!([3, size.height, size.width], shape[..]);
+            let off = largest_difference(&planes, &expected);
+            println!("{name}.resized_chw: {off:e}");
+            assert!(off <= 1e-6, "{name}.resized_chw: off by {off:e}");
         }
-        let (top, left) = (
-            rows[token] as usize * PATCH,
-            columns[token] as usize * PATCH,
-        );
-        for (i, expected) in patch.iter().enumerate() {
-            let (plane, y, x) = (
-                i / (PATCH * PATCH),
-                top + i / PATCH % PATCH,
-                left + i % PATCH,
-            );
-            // The reference pads with the value 0.
-            let found = match y < size.height && x < size.width {
-                true => planes[(plane * size.height + y) * size.width + x],
-                false => 0.0,
-            };
-            off = off.max((found - expected).abs());
+        let shape = [3, 1, size.height, size.width];
+        let clip = Tensor::<4>::from_data(TensorData::new(planes, shape), &Device::flex());
+        let tubelet = Tubelet {
+            frames: 1,
+            patch: 8,
+        };
+        let (shape, expected) = golden.values(&format!("{name}.patches"));
+        let batch = patchify(&[clip], tubelet, Some(shape[0])).unwrap();
+        let found: Vec<f32> = batch.tokens.try_into_vec_as().unwrap();
+        let off = largest_difference(&found, &expected);
+        println!("{name}.patches: {off:e}");
+        assert!(off <= 1e-6, "{name}.patches: off by {off:e}");
+
+        let [mask, rows, cols] =
+            ["mask", "row", "col"].map(|what| golden.values(&format!("{name}.{what}")).1);
+        let positions: Vec<[usize; 3]> = batch.layout.items()[0].grid.positions().collect();
+        assert_eq!(mask.iter().filter(|&&m| m == 1.0).count(), positions.len());
+        for (i, [_, row, col]) in positions.into_iter().enumerate() {
+            assert_eq!((mask[i], rows[i], cols[i]), (1.0, row as f32, col as f32));
         }
     }
-    println!("a.patches: {off:e}");
-    assert!(off <= 1e-6, "off by {off:e}");
 }
 
 #[test]

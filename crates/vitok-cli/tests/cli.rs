@@ -1,0 +1,513 @@
+//! The binary, run as users run it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const MODEL: &str = "w32_d1_h2/1x8x6";
+
+fn vitok(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vitok"))
+        .args(arguments)
+        .current_dir(folder)
+        // No test may look for models outside its folder, nor on the network.
+        .env("HF_HOME", folder.join("hub"))
+        .env("HF_HUB_OFFLINE", "1")
+        .env_remove("HF_TOKEN")
+        .output()
+        .expect("the binary runs")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn succeeds(arguments: &[&str], folder: &Path) -> String {
+    let output = vitok(arguments, folder);
+    assert!(output.status.success(), "{arguments:?}: {}", err(&output));
+    out(&output)
+}
+
+/// Runs a call that must fail with `code` and say each of `words`.
+fn fails(arguments: &[&str], folder: &Path, code: i32, words: &[&str]) -> Output {
+    let output = vitok(arguments, folder);
+    let said = err(&output);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    assert!(!said.contains("panicked"), "{said}");
+    for word in words {
+        assert!(
+            said.contains(word),
+            "{arguments:?} should say {word}: {said}"
+        );
+    }
+    output
+}
+
+fn pictures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/pictures")
+}
+
+/// A folder with a model in it and copies of two pictures.
+fn workshop() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    succeeds(&["init", MODEL, "model"], folder.path());
+    fs::create_dir_all(folder.path().join("pictures/deep")).unwrap();
+    for (name, to) in [
+        ("chelsea.png", "cat.png"),
+        ("rocket.jpg", "deep/rocket.jpg"),
+    ] {
+        fs::copy(
+            pictures().join(name),
+            folder.path().join("pictures").join(to),
+        )
+        .unwrap();
+    }
+    folder
+}
+
+fn size(path: &Path) -> (u32, u32) {
+    image::image_dimensions(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+#[test]
+fn info_tells_people_and_machines() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = succeeds(&["info", "S-B/16"], folder.path());
+    for word in [
+        "S-B/16", "43.2 M", "85.7 M", "11.6", "23.1", "34.8", "4096", "48.0",
+    ] {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+    let json = succeeds(
+        &[
+            "info", "S-B/4x8", "--frames", "16", "--size", "128", "--json",
+        ],
+        folder.path(),
+    );
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["counts"]["tokens"], 1024);
+    assert_eq!(json["plan"]["variant"], "S-B/4x8");
+    fs::write(
+        folder.path().join("m.toml"),
+        "variant = \"S-B/16\"\nattention = { window = 9 }\n",
+    )
+    .unwrap();
+    assert!(succeeds(&["info", "m.toml"], folder.path()).contains("window"));
+    assert!(succeeds(&["info", "350M-f16x64"], folder.path()).contains("Ld4-L/1x16x64"));
+    fails(
+        &["info", "S-Q/16"],
+        folder.path(),
+        1,
+        &["S-Q/16", "no size Q"],
+    );
+    fails(
+        &["info", "S-B/16", "--size", "0"],
+        folder.path(),
+        2,
+        &["--size"],
+    );
+    fails(&["info"], folder.path(), 2, &["Usage"]);
+    fs::write(folder.path().join("bad.toml"), "varaint = \"S-B/16\"\n").unwrap();
+    fails(
+        &["info", "bad.toml"],
+        folder.path(),
+        1,
+        &["bad.toml", "varaint", "variant"],
+    );
+}
+
+#[test]
+fn encode_then_decode_keeps_sizes_and_places() {
+    let workshop = workshop();
+    let folder = workshop.path();
+    for layout in ["model", "release"] {
+        if layout == "release" {
+            succeeds(&["init", MODEL, "release", "--layout", "release"], folder);
+        }
+        let latents = format!("latents-{layout}");
+        let decoded = format!("decoded-{layout}");
+        let text = succeeds(
+            &["encode", "pictures", "-m", layout, "-o", &latents],
+            folder,
+        );
+        assert!(text.contains("2 done, 0 failed"), "{text}");
+        assert!(
+            folder
+                .join(&latents)
+                .join("deep/rocket.safetensors")
+                .exists()
+        );
+        succeeds(
+            &[
+                "decode", &latents, "-m", layout, "-o", &decoded, "--format", "webp",
+            ],
+            folder,
+        );
+        let decoded = folder.join(decoded);
+        assert_eq!(size(&decoded.join("cat.webp")), (451, 300));
+        assert_eq!(size(&decoded.join("deep/rocket.webp")), (640, 427));
+    }
+    // Both layouts hold the same weights, so they make the same latents.
+    let of =
+        |layout: &str| fs::read(folder.join(format!("latents-{layout}/cat.safetensors"))).unwrap();
+    assert_eq!(of("model"), of("release"));
+}
+
+#[test]
+fn reconstruct_writes_pictures_and_numbers() {
+    let workshop = workshop();
+    let folder = workshop.path();
+    let call = [
+        "reconstruct",
+        "pictures",
+        "-m",
+        "model",
+        "-o",
+        "out",
+        "--longest-side",
+        "64",
+        "--json",
+    ];
+    let json: serde_json::Value = serde_json::from_str(&succeeds(&call, folder)).unwrap();
+    let files = json["files"].as_array().unwrap();
+    assert_eq!(files.len(), 2);
+    for file in files {
+        assert!(file["psnr"].as_f64().unwrap() > 0.0);
+        assert!(file["ssim"].as_f64().unwrap() <= 1.0);
+        assert_eq!(
+            file["bytes"],
+            8 * file["extent"]["height"].as_u64().unwrap().div_ceil(8) * 2 * 6
+        );
+    }
+    assert_eq!(size(&folder.join("out/cat.png")), (64, 43));
+    assert_eq!(size(&folder.join("out/cat.compare.png")), (3 * 64 + 8, 43));
+    for (flag, value, expected) in [
+        ("--centre-crop", "40", (40, 40)),
+        ("--max-tokens", "12", (32, 16)),
+    ] {
+        let call = [
+            "reconstruct",
+            "pictures/cat.png",
+            "-m",
+            "model",
+            "-o",
+            "out",
+            flag,
+            value,
+        ];
+        succeeds(&call, folder);
+        assert_eq!(size(&folder.join("out/cat.png")), expected, "{flag}");
+    }
+    fails(
+        &[
+            "reconstruct",
+            "pictures",
+            "-m",
+            "model",
+            "--centre-crop",
+            "8",
+            "--max-tokens",
+            "8",
+        ],
+        folder,
+        2,
+        &["cannot be used with"],
+    );
+}
+
+/// Files that share a name but for their ending do not overwrite each other.
+#[test]
+fn equal_names_stay_apart() {
+    let workshop = workshop();
+    let folder = workshop.path();
+    fs::copy(
+        pictures().join("rocket.jpg"),
+        folder.join("pictures/cat.jpg"),
+    )
+    .unwrap();
+    succeeds(
+        &["encode", "pictures", "-m", "model", "--longest-side", "16"],
+        folder,
+    );
+    assert!(folder.join("latents/cat.jpg.safetensors").exists());
+    assert!(folder.join("latents/cat.png.safetensors").exists());
+    assert!(folder.join("latents/deep/rocket.safetensors").exists());
+}
+
+#[test]
+fn an_animation_becomes_a_clip() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let file = fs::File::create(folder.join("anim.gif")).unwrap();
+    let mut encoder = image::codecs::gif::GifEncoder::new(file);
+    for i in 0..5u8 {
+        let frame = image::RgbaImage::from_pixel(20, 12, image::Rgba([50 * i, 0, 0, 255]));
+        encoder.encode_frame(image::Frame::new(frame)).unwrap();
+    }
+    drop(encoder);
+    let model = "random:paper:w24_d1_h2/2x8x4";
+    succeeds(
+        &["encode", "anim.gif", "-m", model, "--frames", "5"],
+        folder,
+    );
+    succeeds(&["decode", "latents", "-m", model], folder);
+    let frames = fs::read_dir(folder.join("decoded/anim")).unwrap().count();
+    assert_eq!(frames, 5, "an odd number of frames, of tubelets of two");
+    assert_eq!(size(&folder.join("decoded/anim/00004.png")), (20, 12));
+    // Without --frames it is a picture.
+    succeeds(&["encode", "anim.gif", "-m", model, "-o", "still"], folder);
+    succeeds(&["decode", "still", "-m", model, "-o", "still"], folder);
+    assert_eq!(size(&folder.join("still/anim.png")), (20, 12));
+}
+
+/// One bad file of many: named, counted, and the rest is done.
+#[test]
+fn a_batch_goes_on_after_a_failure() {
+    let workshop = workshop();
+    let folder = workshop.path();
+    fs::write(folder.join("pictures/empty.png"), b"").unwrap();
+    fs::write(folder.join("pictures/letter.png"), b"Dear reader").unwrap();
+    let jpeg = fs::read(folder.join("pictures/deep/rocket.jpg")).unwrap();
+    fs::write(folder.join("pictures/half.jpg"), &jpeg[..jpeg.len() / 2]).unwrap();
+    let call = [
+        "encode",
+        "pictures",
+        "nowhere.png",
+        "-m",
+        "model",
+        "--longest-side",
+        "32",
+    ];
+    let output = fails(
+        &call,
+        folder,
+        1,
+        &[
+            "pictures/empty.png",
+            "pictures/letter.png",
+            "pictures/half.jpg",
+            "nowhere.png",
+        ],
+    );
+    assert!(
+        out(&output).contains("2 done, 4 failed"),
+        "{}",
+        out(&output)
+    );
+    let written: Vec<_> = fs::read_dir(folder.join("latents"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
+    assert_eq!(written.len(), 2, "nothing half-written: {written:?}");
+}
+
+#[test]
+fn the_pixel_limit_is_a_flag() {
+    let workshop = workshop();
+    let call = [
+        "encode",
+        "pictures/cat.png",
+        "-m",
+        "model",
+        "--max-pixels",
+        "1000",
+    ];
+    fails(
+        &call,
+        workshop.path(),
+        1,
+        &["451 x 300", "limit of 1000", "--max-pixels"],
+    );
+}
+
+#[test]
+fn models_that_are_not_there() {
+    let workshop = workshop();
+    let folder = workshop.path();
+    let picture = "pictures/cat.png";
+    fails(
+        &["encode", picture, "-m", "350M-f16x64"],
+        folder,
+        1,
+        &["vitok download 350M-f16x64"],
+    );
+    fails(
+        &["encode", picture, "-m", "no-such-model"],
+        folder,
+        1,
+        &["no-such-model"],
+    );
+    fails(
+        &["download", "350M-f16x64"],
+        folder,
+        1,
+        &["350M-f16x64", "HF_HUB_OFFLINE"],
+    );
+    fails(&["encode", picture], folder, 2, &["--model"]);
+    fails(
+        &["encode", picture, "-m", "model", "--device", "tpu"],
+        folder,
+        2,
+        &["cpu"],
+    );
+    #[cfg(not(feature = "cuda"))]
+    fails(
+        &["encode", picture, "-m", "model", "--device", "cuda"],
+        folder,
+        1,
+        &["--features cuda"],
+    );
+    fs::write(
+        folder.join("model/model.safetensors"),
+        b"rubbish rubbish rubbish",
+    )
+    .unwrap();
+    fails(
+        &["encode", picture, "-m", "model"],
+        folder,
+        1,
+        &["model.safetensors"],
+    );
+    assert!(succeeds(&["download", "--list"], folder).contains("Td4-T/1x32x256"));
+}
+
+#[test]
+fn latents_of_another_model_are_refused() {
+    let workshop = workshop();
+    let folder = workshop.path();
+    succeeds(&["init", MODEL, "other", "--seed", "1"], folder);
+    succeeds(
+        &[
+            "encode",
+            "pictures/cat.png",
+            "-m",
+            "model",
+            "--longest-side",
+            "24",
+        ],
+        folder,
+    );
+    fails(
+        &["decode", "latents", "-m", "other"],
+        folder,
+        1,
+        &["another model", "--any-model"],
+    );
+    succeeds(&["decode", "latents", "-m", "other", "--any-model"], folder);
+    fails(
+        &["decode", "model", "-m", "model"],
+        folder,
+        1,
+        &["not of latents"],
+    );
+    fails(
+        &["decode", "pictures", "-m", "model"],
+        folder,
+        1,
+        &["no latent files"],
+    );
+}
+
+/// Outputs that cannot be written: named, and nothing is left behind.
+#[test]
+fn unwritable_outputs() {
+    let workshop = workshop();
+    let folder = workshop.path();
+    fs::write(folder.join("a-file"), b"precious").unwrap();
+    let call = [
+        "encode",
+        "pictures/cat.png",
+        "-m",
+        "model",
+        "--longest-side",
+        "16",
+        "-o",
+        "a-file",
+    ];
+    fails(&call, folder, 1, &["a-file"]);
+    assert_eq!(fs::read(folder.join("a-file")).unwrap(), b"precious");
+    fails(
+        &["init", MODEL, "model"],
+        folder,
+        1,
+        &["model", "not empty"],
+    );
+}
+
+/// A full disk, where a small file system can be mounted (Linux, as root).
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk() {
+    let workshop = workshop();
+    let folder = workshop.path();
+    let disk = folder.join("disk");
+    fs::create_dir(&disk).unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=16k", "tmpfs"])
+        .arg(&disk)
+        .status()
+        .is_ok_and(|status| status.success());
+    if !mounted {
+        eprintln!("SKIPPED: a_full_disk needs the right to mount a tmpfs");
+        return;
+    }
+    let call = [
+        "reconstruct",
+        "pictures/cat.png",
+        "-m",
+        "model",
+        "-o",
+        "disk",
+    ];
+    let output = vitok(&call, folder);
+    let init = vitok(&["init", MODEL, "disk/model"], folder);
+    let left: Vec<_> = fs::read_dir(&disk)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    let in_model = fs::read_dir(disk.join("model"))
+        .map(|d| d.count())
+        .unwrap_or(0);
+    let unmounted = Command::new("umount").arg(&disk).status();
+    assert!(unmounted.is_ok_and(|status| status.success()));
+    for (output, file) in [
+        (output, "disk/cat.png"),
+        (init, "disk/model/model.safetensors"),
+    ] {
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            err(&output).contains(file) && err(&output).contains("space"),
+            "{}",
+            err(&output)
+        );
+    }
+    assert!(left.iter().all(|p| p.ends_with("model")), "{left:?}");
+    assert_eq!(in_model, 0, "nothing half-written");
+}
+
+#[test]
+fn completions_and_help() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(
+            succeeds(&["completions", shell], folder.path()).contains("reconstruct"),
+            "{shell}"
+        );
+    }
+    for command in [
+        "info",
+        "download",
+        "encode",
+        "decode",
+        "reconstruct",
+        "init",
+        "completions",
+    ] {
+        let help = succeeds(&[command, "--help"], folder.path());
+        assert!(help.contains("Example"), "{command} --help has examples");
+    }
+}
