@@ -79,8 +79,8 @@ pub struct InfoArgs {
     #[arg(long, default_value = "256", value_parser = parse_size)]
     pub size: (usize, usize),
     /// Frames of the clip
-    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
-    pub frames: usize,
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub frames: u16,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -266,7 +266,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 fn parse_size(text: &str) -> Result<(usize, usize), String> {
     let (width, height) = text.split_once('x').unwrap_or((text, text));
     // Keeps the counts of any clip within 64 bits.
-    let side = |t: &str| at_least_one(t).ok().filter(|n| *n <= 1 << 20);
+    let side = |t: &str| at_least_one(t).ok().filter(|n| *n <= 1 << 16);
     match (side(width), side(height)) {
         (Some(width), Some(height)) => Ok((width, height)),
         _ => Err("SIDE or WIDTHxHEIGHT in pixels is expected, such as 256 or 1920x1080".into()),

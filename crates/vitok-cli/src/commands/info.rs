@@ -10,22 +10,18 @@ use crate::{model, output};
 
 pub fn run(args: &InfoArgs) -> anyhow::Result<bool> {
     let name = args.model.as_str();
-    let is_spec = Path::new(name).extension().is_some_and(|e| e == "toml");
-    let plan = if Path::new(name).exists() && !is_spec {
-        plan_of_files(Path::new(name))?
-    } else if vitok::hub::find(name).is_some() {
-        match vitok::hub::find(name) {
-            Some(release) => model::plan_of(release.variant)?,
-            None => unreachable!("just found"),
-        }
-    } else {
-        model::plan_of(name)?
+    let path = Path::new(name);
+    let is_spec = path.extension().is_some_and(|e| e == "toml");
+    let plan = match vitok::hub::find(name) {
+        _ if path.exists() && !is_spec => plan_of_files(path)?,
+        Some(release) => model::plan_of(release.variant)?,
+        None => model::plan_of(name)?,
     };
     let (width, height) = args.size;
     let counts = Counts::new(
         &plan,
         Extent {
-            frames: args.frames,
+            frames: usize::from(args.frames),
             height,
             width,
         },

@@ -112,8 +112,13 @@ impl Plan {
             })
         };
         let Tubelet { frames, patch } = self.tubelet;
-        if [frames, patch, self.channels, self.colours].contains(&0) {
-            return wrong("tubelet, channels and colours must be at least 1".into());
+        // Within these bounds no product of the network's sizes overflows.
+        let sane = |n: usize, most: usize| (1..=most).contains(&n);
+        if !sane(frames, 1 << 10) || !sane(patch, 1 << 10) || !sane(self.channels, 1 << 16) {
+            return wrong(
+                "a tubelet has 1 to 1024 frames and 1 to 1024 pixels a side, a latent 1 to 65536 channels"
+                    .into(),
+            );
         }
         if self.colours != 3 {
             return wrong(format!(
@@ -130,9 +135,13 @@ impl Plan {
             return wrong("layer-scale must be a finite number".into());
         }
         for (side, stack) in [("encoder", &self.encoder), ("decoder", &self.decoder)] {
-            if [stack.width, stack.heads, stack.hidden].contains(&0)
-                || !stack.width.is_multiple_of(stack.heads)
+            if !sane(stack.width, 1 << 16) || !sane(stack.hidden, 1 << 18) || stack.depth > 1 << 12
             {
+                return wrong(format!(
+                    "the {side}'s width may be 1 to 65536, its MLP's 1 to 262144, its depth up to 4096"
+                ));
+            }
+            if stack.heads == 0 || !stack.width.is_multiple_of(stack.heads) {
                 return wrong(format!("the {side}'s width must divide by its heads"));
             }
             let head_dim = stack.head_dim();

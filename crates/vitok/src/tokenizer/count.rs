@@ -41,8 +41,12 @@ impl Counts {
         let (encoder_params, encoder_linear) = walk(&Encoder::new(plan, &device));
         let (decoder_params, decoder_linear) = walk(&Decoder::new(plan, &device));
         let macs = |linear: u64, stack: &StackPlan| {
-            let attention = 2 * (stack.width * stack.depth) as u64 * pairs(plan, grid);
-            linear * tokens as u64 + attention
+            // Saturating: sizes nobody can run may still be asked for.
+            let attention =
+                pairs(plan, grid).saturating_mul(2 * (stack.width * stack.depth) as u64);
+            linear
+                .saturating_mul(tokens as u64)
+                .saturating_add(attention)
         };
         Self {
             extent,
@@ -80,13 +84,15 @@ fn pairs(plan: &Plan, grid: Grid) -> u64 {
     } else {
         (1, per_frame * frames, frames)
     };
-    sequences
-        * match plan.attention {
-            Attention::Full => n * n,
-            Attention::Window(reach) => {
-                let reach = (reach as u64).min(n - 1);
-                n * (2 * reach + 1) - reach * (reach + 1)
-            }
-            Attention::BlockCausal => per_frame * per_frame * frames * (frames + 1) / 2,
+    let square = per_frame.saturating_mul(per_frame);
+    let pairs = match plan.attention {
+        Attention::Full => n.saturating_mul(n),
+        Attention::Window(reach) => {
+            let reach = (reach as u64).min(n - 1);
+            let unbounded = n.saturating_mul(2 * reach + 1);
+            unbounded.saturating_sub(reach.saturating_mul(reach + 1))
         }
+        Attention::BlockCausal => square.saturating_mul(frames * (frames + 1) / 2),
+    };
+    pairs.saturating_mul(sequences)
 }
