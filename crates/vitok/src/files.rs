@@ -93,8 +93,8 @@ fn search(
             Ok(about) if about.is_dir() => search(&path, wanted, visited, found)?,
             Ok(about) if about.is_file() && wanted(&path) => found.push(path),
             Ok(_) => {}
-            // A dangling link matters only if it was wanted.
-            Err(e) if e.kind() == io::ErrorKind::NotFound && !wanted(&path) => {}
+            // A link to nowhere or to itself matters only if it was wanted.
+            Err(_) if !wanted(&path) => {}
             Err(e) => return Err(Error::io(&path, "read", e)),
         }
     }

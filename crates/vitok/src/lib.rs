@@ -7,6 +7,7 @@ pub mod evaluate;
 pub mod files;
 pub mod hub;
 pub mod latents;
+pub mod losses;
 pub mod nn;
 pub mod patches;
 pub mod pixels;

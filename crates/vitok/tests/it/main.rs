@@ -7,6 +7,7 @@ mod hub;
 mod image_metrics;
 mod invariance;
 mod latent_files;
+mod losses;
 mod parity;
 mod pixels;
 mod plans;

@@ -1,0 +1,7 @@
+//! What training minimises. Every loss is a mean, differentiable, and independent of batch order.
+
+mod reconstruction;
+mod ssim;
+
+pub use reconstruction::{charbonnier, mse};
+pub use ssim::one_minus_ssim;

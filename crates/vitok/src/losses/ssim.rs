@@ -1,0 +1,66 @@
+//! 1 - SSIM (Wang et al. 2004; v2), differentiable, in torchmetrics' convention:
+//! [`crate::evaluate::SsimConvention::Torchmetrics`].
+//!
+//! The Gaussian window is separable and its reflecting border linear, so a blur is two products
+//! with small matrices, `G_h X G_w^T`: exact, and fast on every device without a convolution.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::{Error, Result};
+
+const SIGMA: f64 = 1.5;
+const RADIUS: usize = 5;
+const K1: f64 = 0.01;
+const K2: f64 = 0.03;
+
+/// `1 - SSIM`, the mean over pictures, colours and pixels. `[N, C, H, W]` both; `range` is the
+/// span of possible values (2 for [-1, 1]).
+///
+/// # Errors
+/// [`Error::Input`] if the shapes differ or a side has fewer than 6 pixels, which the window's
+/// reflection needs.
+pub fn one_minus_ssim(found: Tensor<4>, wanted: Tensor<4>, range: f64) -> Result<Tensor<1>> {
+    let [_, _, height, width] = found.dims();
+    if found.dims() != wanted.dims() || height.min(width) <= RADIUS {
+        return Err(Error::Input(format!(
+            "SSIM compares pictures of one size with at least {} pixels a side, not {:?} and {:?}",
+            RADIUS + 1,
+            found.dims(),
+            wanted.dims()
+        )));
+    }
+    let device = found.device();
+    let down = blur_matrix(height, &device).unsqueeze::<4>(); // [1, 1, H, H]
+    let across = blur_matrix(width, &device).transpose().unsqueeze::<4>(); // [1, 1, W, W]
+    let blur = |x: Tensor<4>| down.clone().matmul(x).matmul(across.clone());
+
+    let (c1, c2) = ((K1 * range).powi(2), (K2 * range).powi(2));
+    let (mean_x, mean_y) = (blur(found.clone()), blur(wanted.clone()));
+    let mean_xx = mean_x.clone().square();
+    let mean_yy = mean_y.clone().square();
+    let mean_xy = mean_x * mean_y;
+    // Variances cannot be negative; rounding can make them so.
+    let var_x = (blur(found.clone().square()) - mean_xx.clone()).clamp_min(0.0);
+    let var_y = (blur(wanted.clone().square()) - mean_yy.clone()).clamp_min(0.0);
+    let covariance = blur(found * wanted) - mean_xy.clone();
+    let ssim = (mean_xy * 2.0 + c1) * (covariance * 2.0 + c2)
+        / ((mean_xx + mean_yy + c1) * (var_x + var_y + c2));
+    Ok(-ssim.mean() + 1.0)
+}
+
+/// `[length, length]`: the Gaussian window along one axis, the border reflected about its outermost
+/// pixel.
+fn blur_matrix(length: usize, device: &Device) -> Tensor<2> {
+    let offsets = || (0..=2 * RADIUS).map(|i| i as isize - RADIUS as isize);
+    let weight = |offset: isize| (-(offset as f64 / SIGMA).powi(2) / 2.0).exp();
+    let sum: f64 = offsets().map(weight).sum();
+    let mut matrix = vec![0f32; length * length];
+    for row in 0..length {
+        for offset in offsets() {
+            let place = (row as isize + offset).unsigned_abs();
+            let place = place.min(2 * (length - 1) - place);
+            matrix[row * length + place] += (weight(offset) / sum) as f32;
+        }
+    }
+    Tensor::from_data(TensorData::new(matrix, [length, length]), device)
+}
