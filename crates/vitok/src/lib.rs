@@ -14,5 +14,7 @@ pub mod pixels;
 pub mod tensor_file;
 pub mod tokenizer;
 
+pub mod train;
+
 pub use device::open_device;
 pub use error::{Error, Result};

@@ -11,5 +11,6 @@ mod losses;
 mod parity;
 mod pixels;
 mod plans;
+mod training;
 mod variants;
 mod weights;

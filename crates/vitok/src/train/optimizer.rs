@@ -1,0 +1,192 @@
+//! AdamW (Loshchilov and Hutter, 2019) with clipping of the global gradient norm.
+//!
+//! Ours rather than Burn's, so that its state is known by the parameters' names: it is saved beside
+//! the weights and a run resumes exactly, whatever made the modules anew.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::device::to_host;
+
+/// What does not change during a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OptimizerConfig {
+    /// Decay of the running mean and mean square of the gradient.
+    pub betas: [f64; 2],
+    /// Added to the root of the mean square.
+    pub epsilon: f64,
+    /// Decoupled decay of weight matrices; norms, biases and scales are not decayed.
+    pub weight_decay: f64,
+    /// Largest norm of all gradients together; larger ones are scaled down. None: no clipping.
+    pub clip: Option<f64>,
+}
+
+impl Default for OptimizerConfig {
+    /// The paper's: betas 0.9 and 0.95, decay 1e-4, clipping at 1 (section 2.3).
+    fn default() -> Self {
+        Self {
+            betas: [0.9, 0.95],
+            epsilon: 1e-8,
+            weight_decay: 1e-4,
+            clip: Some(1.0),
+        }
+    }
+}
+
+/// The optimiser and its state.
+#[derive(Clone, Debug)]
+pub struct Optimizer {
+    config: OptimizerConfig,
+    steps: u64,
+    /// By parameter: running mean and mean square of the gradient, flat.
+    moments: BTreeMap<String, [Tensor<1>; 2]>,
+}
+
+impl Optimizer {
+    /// An optimiser that has seen nothing yet.
+    pub fn new(config: OptimizerConfig) -> Self {
+        Self {
+            config,
+            steps: 0,
+            moments: BTreeMap::new(),
+        }
+    }
+
+    /// Steps taken.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Takes a step down the gradients of a module. Returns the module and the norm of its
+    /// gradients before clipping. Parameters without a gradient stay as they are.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] if the device failed.
+    pub fn step<M: Module>(
+        &mut self,
+        module: M,
+        gradients: &Gradients,
+        rate: f64,
+    ) -> Result<(M, f64)> {
+        let mut found = Collect {
+            path: Vec::new(),
+            gradients,
+            flat: BTreeMap::new(),
+        };
+        module.visit(&mut found);
+        let squares = found.flat.values().map(|g| g.clone().square().sum());
+        let norm = match squares.reduce(|a, b| a + b) {
+            Some(sum) => f64::from(to_host(sum)?[0]).sqrt(),
+            None => 0.0,
+        };
+        let scale = match self.config.clip {
+            Some(most) if norm > most => most / norm,
+            _ => 1.0,
+        };
+        self.steps += 1;
+        let module = module.map(&mut Update {
+            path: Vec::new(),
+            gradients: found.flat,
+            optimizer: self,
+            scale,
+            rate,
+        });
+        Ok((module, norm))
+    }
+
+    /// The value of a parameter after a step down `gradient`; both flat.
+    fn update(
+        &mut self,
+        name: &str,
+        value: Tensor<1>,
+        gradient: Tensor<1>,
+        rate: f64,
+        decayed: bool,
+    ) -> Tensor<1> {
+        let [beta1, beta2] = self.config.betas;
+        let [mean, square] = self.moments.remove(name).unwrap_or_else(|| {
+            let zeros = gradient.zeros_like();
+            [zeros.clone(), zeros]
+        });
+        let mean = mean * beta1 + gradient.clone() * (1.0 - beta1);
+        let square = square * beta2 + gradient.square() * (1.0 - beta2);
+        self.moments
+            .insert(name.to_owned(), [mean.clone(), square.clone()]);
+        // Both start at 0; these undo that.
+        let seen = |beta: f64| 1.0 - beta.powi(self.steps.min(1 << 30) as i32);
+        let root = (square / seen(beta2)).sqrt() + self.config.epsilon;
+        let step = mean / root * (rate / seen(beta1));
+        let kept = if decayed {
+            1.0 - rate * self.config.weight_decay
+        } else {
+            1.0
+        };
+        value * kept - step
+    }
+}
+
+struct Collect<'a> {
+    path: Vec<String>,
+    gradients: &'a Gradients,
+    flat: BTreeMap<String, Tensor<1>>,
+}
+
+impl ModuleVisitor for Collect<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = param.val().grad(self.gradients) {
+            self.flat.insert(self.path.join("."), flat(gradient));
+        }
+    }
+}
+
+struct Update<'a> {
+    path: Vec<String>,
+    gradients: BTreeMap<String, Tensor<1>>,
+    optimizer: &'a mut Optimizer,
+    scale: f64,
+    rate: f64,
+}
+
+impl ModuleMapper for Update<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.join(".");
+        let Some(gradient) = self.gradients.remove(&name) else {
+            return param;
+        };
+        param.map(|value| {
+            let shape = value.shape();
+            let gradient = gradient * self.scale;
+            let value = flat(value.inner());
+            let updated = self
+                .optimizer
+                .update(&name, value, gradient, self.rate, D >= 2);
+            Tensor::from_inner(updated.reshape(shape)).require_grad()
+        })
+    }
+}
+
+fn flat<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    let count = x.shape().num_elements();
+    x.reshape([count])
+}

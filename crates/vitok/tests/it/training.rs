@@ -1,0 +1,137 @@
+//! The parts of a training step.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use vitok::config::Plan;
+use vitok::losses::mse;
+use vitok::patches::patchify;
+use vitok::tokenizer::{Taps, Tokenizer};
+use vitok::train::{Optimizer, OptimizerConfig, Schedule};
+
+fn host<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+    x.try_into_vec_as().unwrap()
+}
+
+#[test]
+fn the_schedule_warms_up_and_falls() {
+    let schedule = Schedule {
+        peak: 1.0,
+        end: 0.1,
+        warmup: 4,
+        steps: 105,
+    };
+    let rates: Vec<f64> = (0..200).map(|i| schedule.rate(i)).collect();
+    assert_eq!(rates[..5], [0.2, 0.4, 0.6, 0.8, 1.0]);
+    assert!(
+        (rates[54] - 0.55).abs() < 1e-12,
+        "half way down in the middle"
+    );
+    assert!((rates[104] - 0.1).abs() < 1e-12, "the last step");
+    assert_eq!(rates[150], rates[104], "and it stays there");
+    assert!(rates[4..105].windows(2).all(|w| w[1] < w[0]));
+    let short = Schedule {
+        warmup: 0,
+        steps: 1,
+        ..schedule
+    };
+    assert_eq!(short.rate(0), 1.0);
+}
+
+#[derive(Module, Debug)]
+struct Two {
+    matrix: Param<Tensor<2>>,
+    bias: Param<Tensor<1>>,
+}
+
+/// Three steps against the formula of the paper, written out in f64.
+#[test]
+fn adamw_follows_its_formula() {
+    let device = Device::flex().autodiff();
+    let mut two = Two {
+        matrix: Param::from_tensor(Tensor::from_floats([[0.5, -1.0]], &device)),
+        bias: Param::from_tensor(Tensor::from_floats([2.0], &device)),
+    };
+    let config = OptimizerConfig {
+        betas: [0.9, 0.95],
+        epsilon: 1e-8,
+        weight_decay: 0.1,
+        clip: Some(1.0),
+    };
+    let mut optimizer = Optimizer::new(config);
+    let (mut x, mut m, mut v) = ([0.5f64, -1.0, 2.0], [0f64; 3], [0f64; 3]);
+    for step in 1..=3 {
+        // The loss is the sum of squares, its gradient twice the value.
+        let loss = two.matrix.val().square().sum() + two.bias.val().square().sum();
+        let (stepped, norm) = optimizer.step(two, &loss.backward(), 0.01).unwrap();
+        two = stepped;
+        let expected_norm = x.iter().map(|x| 4.0 * x * x).sum::<f64>().sqrt();
+        assert!((norm - expected_norm).abs() < 1e-5);
+        for i in 0..3 {
+            let g = 2.0 * x[i] / expected_norm.max(1.0);
+            m[i] = 0.9 * m[i] + 0.1 * g;
+            v[i] = 0.95 * v[i] + 0.05 * g * g;
+            let (m, v) = (
+                m[i] / (1.0 - 0.9f64.powi(step)),
+                v[i] / (1.0 - 0.95f64.powi(step)),
+            );
+            // The bias is not decayed.
+            let decay = if i < 2 { 0.01 * 0.1 * x[i] } else { 0.0 };
+            x[i] -= decay + 0.01 * m / (v.sqrt() + 1e-8);
+        }
+    }
+    let mut found = host(two.matrix.val());
+    found.extend(host(two.bias.val()));
+    for (found, expected) in found.iter().zip(x) {
+        assert!(
+            (f64::from(*found) - expected).abs() < 1e-6,
+            "{found} {expected}"
+        );
+    }
+    assert_eq!(optimizer.steps(), 3);
+}
+
+/// A small model learns one batch by heart, to more than 40 dB.
+#[test]
+fn one_batch_is_learnt_by_heart() {
+    let device = Device::flex().autodiff();
+    for variant in ["w48_d2_h2/1x4x48", "paper:w48_d1_h2/1x4x48"] {
+        let plan = Plan::of_variant(variant).unwrap();
+        let model = Tokenizer::random(plan.clone(), 5, &device).unwrap();
+        let mut network = model.network().clone();
+        let range = burn::tensor::Distribution::Uniform(-1.0, 1.0);
+        let clips = [(); 2].map(|()| Tensor::<4>::random([3, 1, 8, 8], range, &device));
+        let patches = patchify(&clips, plan.tubelet, None).unwrap();
+        let mut optimizer = Optimizer::new(OptimizerConfig {
+            weight_decay: 0.0,
+            ..Default::default()
+        });
+        let schedule = Schedule {
+            peak: 4e-3,
+            end: 1e-5,
+            warmup: 10,
+            steps: 500,
+        };
+        let mut error = f64::INFINITY;
+        for step in 0..schedule.steps {
+            let code = network
+                .encoder
+                .as_ref()
+                .unwrap()
+                .encode(&plan, &patches, &mut Taps::off());
+            let out =
+                network
+                    .decoder
+                    .as_ref()
+                    .unwrap()
+                    .decode(&plan, &code.latents, &mut Taps::off());
+            let loss = mse(out.tokens, patches.tokens.clone());
+            error = f64::from(host(loss.clone())[0]);
+            let rate = schedule.rate(step);
+            let (stepped, _) = optimizer.step(network, &loss.backward(), rate).unwrap();
+            network = stepped;
+        }
+        let psnr = 10.0 * (4.0 / error).log10();
+        println!("{variant}: {psnr:.1} dB");
+        assert!(psnr > 40.0, "{variant}: only {psnr:.1} dB");
+    }
+}
