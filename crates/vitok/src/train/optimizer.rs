@@ -9,8 +9,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
 use crate::device::to_host;
+use crate::{Error, Result};
 
 /// What does not change during a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,11 +62,50 @@ impl Optimizer {
         self.steps
     }
 
+    /// The state by name, `mean.PARAMETER` and `square.PARAMETER`, flat: what a checkpoint holds.
+    pub fn state(&self) -> impl Iterator<Item = (String, Tensor<1>)> {
+        self.moments.iter().flat_map(|(name, [mean, square])| {
+            let named = |kind: &str| format!("{kind}.{name}");
+            [
+                (named("mean"), mean.clone()),
+                (named("square"), square.clone()),
+            ]
+        })
+    }
+
+    /// An optimiser that goes on where another stopped: after `steps` steps, with its
+    /// [state](Self::state).
+    ///
+    /// # Errors
+    /// [`Error::Input`] if a parameter has one moment without the other.
+    pub fn resume(
+        config: OptimizerConfig,
+        steps: u64,
+        state: impl IntoIterator<Item = (String, Tensor<1>)>,
+    ) -> Result<Self> {
+        let mut state: BTreeMap<String, Tensor<1>> = state.into_iter().collect();
+        let mut moments = BTreeMap::new();
+        while let Some((name, mean)) = state.pop_first() {
+            let name = name.strip_prefix("mean.").unwrap_or_default().to_owned();
+            let Some(square) = state.remove(&format!("square.{name}")) else {
+                return Err(Error::Input(format!(
+                    "the optimiser's state is incomplete: {name} has one moment of two"
+                )));
+            };
+            moments.insert(name, [mean, square]);
+        }
+        Ok(Self {
+            config,
+            steps,
+            moments,
+        })
+    }
+
     /// Takes a step down the gradients of a module. Returns the module and the norm of its
     /// gradients before clipping. Parameters without a gradient stay as they are.
     ///
     /// # Errors
-    /// [`crate::Error::Device`] if the device failed.
+    /// [`Error::Device`] if the device failed.
     pub fn step<M: Module>(
         &mut self,
         module: M,

@@ -135,3 +135,36 @@ fn one_batch_is_learnt_by_heart() {
         assert!(psnr > 40.0, "{variant}: only {psnr:.1} dB");
     }
 }
+
+/// Three steps, the state taken out and put back, three more: the same bits as six steps.
+#[test]
+fn a_resumed_optimiser_goes_on_as_if_nothing_happened() {
+    let device = Device::flex().autodiff();
+    let start = || Two {
+        matrix: Param::from_tensor(Tensor::from_floats([[0.5, -1.0]], &device)),
+        bias: Param::from_tensor(Tensor::from_floats([2.0], &device)),
+    };
+    let run = |mut two: Two, optimizer: &mut Optimizer, steps: usize| {
+        for _ in 0..steps {
+            let loss = two.matrix.val().square().sum() + two.bias.val().square().sum();
+            two = optimizer.step(two, &loss.backward(), 0.01).unwrap().0;
+        }
+        two
+    };
+    let config = OptimizerConfig::default();
+    let mut whole = Optimizer::new(config);
+    let straight = run(start(), &mut whole, 6);
+    let mut first = Optimizer::new(config);
+    let half = run(start(), &mut first, 3);
+    let mut second = Optimizer::resume(config, first.steps(), first.state()).unwrap();
+    let resumed = run(half, &mut second, 3);
+    assert_eq!(host(straight.matrix.val()), host(resumed.matrix.val()));
+    assert_eq!(host(straight.bias.val()), host(resumed.bias.val()));
+    // Without the state it would not be so.
+    let mut forgetful = Optimizer::new(config);
+    let half = run(start(), &mut Optimizer::new(config), 3);
+    let other = run(half, &mut forgetful, 3);
+    assert_ne!(host(straight.matrix.val()), host(other.matrix.val()));
+    let odd = first.state().filter(|(name, _)| name != "square.bias");
+    assert!(Optimizer::resume(config, 3, odd).is_err());
+}
