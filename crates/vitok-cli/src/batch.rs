@@ -1,9 +1,10 @@
 //! Many files: one after the other, with progress, and a failure does not stop the rest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -12,6 +13,7 @@ use crate::output;
 /// A file that failed, and why.
 #[derive(Serialize)]
 pub struct Failure {
+    #[serde(serialize_with = "output::path")]
     pub file: PathBuf,
     pub error: String,
 }
@@ -22,28 +24,74 @@ pub struct Outcome<R> {
     pub failed: Vec<Failure>,
 }
 
-/// Runs `work` on every job that was found.
-pub fn run<R>(jobs: Jobs, mut work: impl FnMut(&Job) -> anyhow::Result<R>) -> Outcome<R> {
+impl<R> Outcome<R> {
+    fn fail(&mut self, file: &Path, error: &str) {
+        // In a batch, a message without its file helps nobody.
+        let name = file.display().to_string();
+        let error = match error.contains(&name) {
+            true => error.to_owned(),
+            false => format!("{name}: {error}"),
+        };
+        output::error(&error);
+        let file = file.to_owned();
+        self.failed.push(Failure { file, error });
+    }
+}
+
+/// Runs `work` on every job that was found. `outputs` lists what a job will write: a job that would
+/// overwrite an input, or the output of another job, fails instead.
+pub fn run<R>(
+    jobs: Jobs,
+    outputs: impl Fn(&Job) -> Vec<PathBuf>,
+    mut work: impl FnMut(&Job) -> anyhow::Result<R>,
+) -> Outcome<R> {
     let bar = progress(jobs.found.len());
     let mut outcome = Outcome {
         done: Vec::new(),
         failed: jobs.failed,
     };
+    let inputs: HashSet<PathBuf> = jobs.found.iter().map(|job| real(&job.input)).collect();
+    let mut written: HashMap<PathBuf, PathBuf> = HashMap::new();
     for job in &jobs.found {
         bar.set_message(job.input.display().to_string());
-        match work(job) {
-            Ok(row) => outcome.done.push(row),
-            Err(error) => {
-                let error = format!("{error:#}");
-                bar.suspend(|| eprintln!("error: {error}"));
-                let file = job.input.clone();
-                outcome.failed.push(Failure { file, error });
+        let conflict = outputs(job).into_iter().find_map(|output| {
+            let output = real(&output);
+            if inputs.contains(&output) {
+                return Some(format!(
+                    "its result would overwrite the input {}",
+                    output.display()
+                ));
             }
+            let other = written.insert(output.clone(), job.input.clone())?;
+            let (output, other) = (output.display(), other.display());
+            Some(format!(
+                "its result {output} would overwrite that of {other}"
+            ))
+        });
+        let result = match conflict {
+            Some(conflict) => Err(anyhow!("{conflict}; choose another --out")),
+            None => work(job),
+        };
+        match result {
+            Ok(row) => outcome.done.push(row),
+            Err(error) => bar.suspend(|| outcome.fail(&job.input, &format!("{error:#}"))),
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
     outcome
+}
+
+/// The path without links, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    if let Ok(path) = path.canonicalize() {
+        return path;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => real(parent).join(name),
+        (Some(_), Some(name)) => real(Path::new(".")).join(name),
+        _ => path.to_owned(),
+    }
 }
 
 fn progress(count: usize) -> ProgressBar {
@@ -72,32 +120,45 @@ pub struct Jobs {
 }
 
 /// Looks up every input with `find`, which lists the files of a folder. An input that is not there
-/// counts as a failure; the others go on.
+/// counts as a failure; the others go on. A file named twice is one job, and what lies in the output
+/// folder is no input, if that is inside an input folder.
 ///
 /// A file's place is its name, below the folders that led to it from a named input. Files that
 /// would share a place keep their endings too.
-pub fn collect(inputs: &[PathBuf], find: impl Fn(&Path) -> vitok::Result<Vec<PathBuf>>) -> Jobs {
+pub fn collect(
+    inputs: &[PathBuf],
+    out: &Path,
+    find: impl Fn(&Path) -> vitok::Result<Vec<PathBuf>>,
+) -> Jobs {
+    let out = real(out);
     let mut files = Vec::new();
-    let mut failed = Vec::new();
+    let mut seen = HashSet::new();
+    let mut lost = Outcome::<()> {
+        done: Vec::new(),
+        failed: Vec::new(),
+    };
     for input in inputs {
-        match find(input) {
-            Ok(found) => files.extend(found.into_iter().map(|file| {
-                let below = file
-                    .strip_prefix(input)
-                    .ok()
-                    .filter(|p| !p.as_os_str().is_empty());
-                let place = below.map(Path::to_owned);
-                let place = place.or_else(|| file.file_name().map(PathBuf::from));
-                (place.unwrap_or_else(|| file.clone()), file)
-            })),
+        let found = match find(input) {
+            Ok(found) => found,
             Err(error) => {
-                let error = error.to_string();
-                eprintln!("error: {error}");
-                let file = input.clone();
-                failed.push(Failure { file, error });
+                lost.fail(input, &error.to_string());
+                continue;
             }
+        };
+        let out_is_below = input.is_dir() && out.starts_with(real(input)) && out != real(input);
+        for file in found {
+            let path = real(&file);
+            if !seen.insert(path.clone()) || (out_is_below && path.starts_with(&out)) {
+                continue;
+            }
+            let below = file.strip_prefix(input).ok();
+            let below = below.filter(|p| !p.as_os_str().is_empty());
+            let place = below.map(Path::to_owned);
+            let place = place.or_else(|| file.file_name().map(PathBuf::from));
+            files.push((place.unwrap_or_else(|| file.clone()), file));
         }
     }
+    let failed = lost.failed;
     let mut sharing: HashMap<PathBuf, usize> = HashMap::new();
     for (place, _) in &files {
         *sharing.entry(place.with_extension("")).or_default() += 1;

@@ -1,6 +1,7 @@
 //! The vitok command line: parses, dispatches, and turns errors into exit codes.
 //!
-//! Exit codes: 0 all went well; 1 something failed (also one file of many); 2 the call was wrong.
+//! Exit codes: 0 all went well; 1 something failed (also one file of many); 2 the command line
+//! could not be understood; 130 stopped by Ctrl-C.
 
 mod args;
 mod batch;
@@ -16,6 +17,14 @@ use clap::Parser;
 use args::{Cli, Command};
 
 fn main() -> ExitCode {
+    // A write under way when the user stops us would leave its temporary file behind.
+    let stop = || {
+        vitok::files::remove_temporaries();
+        std::process::exit(130)
+    };
+    if let Err(error) = ctrlc::set_handler(stop) {
+        output::error(&format!("cannot catch Ctrl-C: {error}"));
+    }
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Info(args) => commands::info::run(&args),
@@ -30,7 +39,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            output::error(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }

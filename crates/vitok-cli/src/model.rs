@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use vitok::config::{ModelSpec, Plan};
 use vitok::hub;
 use vitok::tokenizer::{Half, Tokenizer};
 
 use crate::args::{DeviceName, ModelArgs};
+use crate::output;
 
 /// The plan of a variant name or of a TOML spec.
 pub fn plan_of(variant: &str) -> vitok::Result<Plan> {
@@ -19,13 +20,22 @@ pub fn plan_of(variant: &str) -> vitok::Result<Plan> {
     }
 }
 
-/// Where a model's files are: the path itself, or its place in the download cache.
-pub fn locate(name: &str) -> vitok::Result<PathBuf> {
+/// Where a model's files are: the path itself, or its place in the download cache. A revision
+/// other than the main one is written NAME@REVISION.
+pub fn locate(name: &str) -> Result<PathBuf> {
     if Path::new(name).exists() {
-        Ok(PathBuf::from(name))
-    } else {
-        hub::cached(name)
+        return Ok(PathBuf::from(name));
     }
+    if hub::find(name).is_none() && Plan::of_variant(name).is_ok() {
+        bail!(
+            "{name} is a variant, not a model: try random:{name}, or make one with `vitok init {name} FOLDER`"
+        );
+    }
+    let (name, revision) = match name.split_once('@') {
+        Some((name, revision)) => (name, Some(revision)),
+        None => (name, None),
+    };
+    Ok(hub::Hub::from_env()?.cached(name, revision)?)
 }
 
 /// Loads what `--model` names, or the half that is needed.
@@ -38,7 +48,10 @@ pub fn load(args: &ModelArgs, half: Half) -> Result<Tokenizer> {
     })?;
     let plan = args.variant.as_deref().map(plan_of).transpose()?;
     if let Some(variant) = args.model.strip_prefix("random:") {
-        eprintln!("note: random weights (seed 0); what they make of a picture is noise");
+        if args.variant.is_some() {
+            bail!("--variant says nothing beside random:VARIANT; give one of them");
+        }
+        output::note("random weights (seed 0); what they make of a picture is noise");
         let plan = plan_of(variant)?;
         return Ok(Tokenizer::random(plan, 0, &device)?);
     }

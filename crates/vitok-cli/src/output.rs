@@ -1,6 +1,7 @@
 //! Printing for people.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 /// Prints a line. A reader that has gone away (`vitok … | head`) is no error.
 pub fn line(text: &str) -> io::Result<()> {
@@ -8,6 +9,21 @@ pub fn line(text: &str) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
+}
+
+/// Says what went wrong, on standard error. That nobody listens there must not stop the work.
+pub fn error(text: &str) {
+    let _ = writeln!(io::stderr(), "error: {text}");
+}
+
+/// Says what a user should know, on standard error.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "note: {text}");
+}
+
+/// Serialises a path that need not be UTF-8.
+pub fn path<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// Prints aligned columns: the first to the left, the others to the right.

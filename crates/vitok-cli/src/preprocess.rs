@@ -5,21 +5,26 @@ use std::path::Path;
 use vitok::Result;
 use vitok::patches::Extent;
 use vitok::pixels::{
-    Picture, ReadOptions, centre_crop_guided_diffusion, chw_to_picture, longest_side, read_frames,
-    read_picture, resize_to_token_budget,
+    Picture, ReadOptions, centre_crop_guided_diffusion, chw_to_picture, longest_side,
+    read_animation, read_picture, resize_to_token_budget,
 };
 
 use crate::args::PictureArgs;
 
-/// Reads a picture, or the frames of an animation, and resizes as the options say.
-pub fn read_clip(path: &Path, args: &PictureArgs, patch: usize) -> Result<Vec<Picture>> {
+/// Reads a picture, or the frames of an animation, and resizes as the options say. Frames have a
+/// rate, where the file has one.
+pub fn read_clip(
+    path: &Path,
+    args: &PictureArgs,
+    patch: usize,
+) -> Result<(Vec<Picture>, Option<f64>)> {
     let options = ReadOptions {
         max_pixels: args.max_pixels,
         ..Default::default()
     };
-    let frames = match args.frames {
-        1 => vec![read_picture(path, &options)?],
-        most => read_frames(path, &options, most)?,
+    let (frames, fps) = match args.frames {
+        1 => (vec![read_picture(path, &options)?], None),
+        most => read_animation(path, &options, most)?,
     };
     let prepare = |frame: Picture| match (args.centre_crop, args.longest_side, args.max_tokens) {
         (Some(size), _, _) => centre_crop_guided_diffusion(&frame, size),
@@ -31,7 +36,8 @@ pub fn read_clip(path: &Path, args: &PictureArgs, patch: usize) -> Result<Vec<Pi
         }
         _ => Ok(frame),
     };
-    frames.into_iter().map(prepare).collect()
+    let frames: Result<Vec<Picture>> = frames.into_iter().map(prepare).collect();
+    Ok((frames?, fps))
 }
 
 /// The size of a clip.

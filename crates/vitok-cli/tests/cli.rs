@@ -513,3 +513,141 @@ fn completions_and_help() {
         assert!(help.contains("Example"), "{command} --help has examples");
     }
 }
+
+/// Inputs are never overwritten, and no result overwrites another's.
+#[test]
+fn nothing_overwrites_anything() {
+    let workshop = workshop();
+    let folder = workshop.path();
+    let original = fs::read(folder.join("pictures/cat.png")).unwrap();
+    let call = [
+        "reconstruct",
+        "pictures/cat.png",
+        "-m",
+        "model",
+        "-o",
+        "pictures",
+    ];
+    fails(&call, folder, 1, &["would overwrite the input", "cat.png"]);
+    assert_eq!(fs::read(folder.join("pictures/cat.png")).unwrap(), original);
+
+    for name in ["a", "b"] {
+        fs::create_dir(folder.join(name)).unwrap();
+        fs::write(folder.join(name).join("x.png"), &original).unwrap();
+    }
+    let call = [
+        "encode",
+        "a/x.png",
+        "b/x.png",
+        "-m",
+        "model",
+        "--longest-side",
+        "16",
+    ];
+    let output = fails(
+        &call,
+        folder,
+        1,
+        &["b/x.png", "would overwrite that of a/x.png"],
+    );
+    assert!(
+        out(&output).contains("1 done, 1 failed"),
+        "{}",
+        out(&output)
+    );
+
+    // The same file twice is one job; results are no inputs of the next run.
+    let call = [
+        "encode",
+        "a/x.png",
+        "a",
+        "./a/x.png",
+        "-m",
+        "model",
+        "--longest-side",
+        "16",
+        "--json",
+    ];
+    let json: serde_json::Value = serde_json::from_str(&succeeds(&call, folder)).unwrap();
+    assert_eq!(json["files"].as_array().unwrap().len(), 1);
+    let call = [
+        "reconstruct",
+        "a",
+        "-m",
+        "model",
+        "--longest-side",
+        "16",
+        "-o",
+        "a/out",
+        "--json",
+    ];
+    for _ in 0..2 {
+        let json: serde_json::Value = serde_json::from_str(&succeeds(&call, folder)).unwrap();
+        assert_eq!(json["files"].as_array().unwrap().len(), 1);
+    }
+}
+
+/// A latent file that says it has no frames: an error, and the next file is decoded.
+#[test]
+fn hostile_latents_stop_nothing() {
+    let workshop = workshop();
+    let folder = workshop.path();
+    succeeds(
+        &[
+            "encode",
+            "pictures/cat.png",
+            "-m",
+            "model",
+            "--longest-side",
+            "16",
+        ],
+        folder,
+    );
+    let good = fs::read(folder.join("latents/cat.safetensors")).unwrap();
+    let header = u64::from_le_bytes(good[..8].try_into().unwrap()) as usize;
+    let text = String::from_utf8(good[8..8 + header].to_vec()).unwrap();
+    let text = text
+        .replace(r#"\"frames\":1"#, r#"\"frames\":0"#)
+        .replace("[1,2,2,6]", "[0,2,2,6]")
+        .replace("[0,48]", "[0,0] ");
+    assert_eq!(text.len(), header, "the header keeps its length");
+    let hostile = [&good[..8], text.as_bytes()].concat();
+    fs::write(folder.join("latents/a-hostile.safetensors"), hostile).unwrap();
+    let output = fails(
+        &["decode", "latents", "-m", "model"],
+        folder,
+        1,
+        &["a-hostile", "hold nothing"],
+    );
+    assert!(
+        out(&output).contains("1 done, 1 failed"),
+        "{}",
+        out(&output)
+    );
+}
+
+/// Stopped in the middle of writing, a program leaves no temporary file.
+#[test]
+#[cfg(unix)]
+fn ctrl_c_leaves_nothing_half_written() {
+    let folder = tempfile::tempdir().unwrap();
+    for wait in [50, 150, 300, 600] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_vitok"))
+            .args(["init", "w512_d6_h8/1x16x16", "model"])
+            .current_dir(folder.path())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(wait));
+        let pid = child.id().to_string();
+        Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        child.wait().unwrap();
+        if let Ok(entries) = fs::read_dir(folder.path().join("model")) {
+            for entry in entries {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                assert!(!name.contains(".tmp"), "{name} after {wait} ms");
+            }
+            fs::remove_dir_all(folder.path().join("model")).unwrap();
+        }
+    }
+}

@@ -10,14 +10,15 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused a read or a write.
-    #[error("{path}: cannot {action}: {source}", path = path.display())]
+    #[error("{path}: cannot {action}: {cause}", path = path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What was tried, as a verb phrase: "read", "write", "create the folder".
         action: &'static str,
-        /// The system's answer.
-        source: std::io::Error,
+        /// The system's answer. Part of the message, so not its `source` as well: a chain would say it
+        /// twice.
+        cause: std::io::Error,
     },
     /// A picture that cannot be decoded.
     #[error("{path}: {reason}", path = path.display())]
@@ -97,11 +98,11 @@ pub enum Error {
 
 impl Error {
     /// An [`Error::Io`] for `path`; `action` is a verb phrase such as "read".
-    pub fn io(path: &Path, action: &'static str, source: std::io::Error) -> Self {
+    pub fn io(path: &Path, action: &'static str, cause: std::io::Error) -> Self {
         Self::Io {
             path: path.to_owned(),
             action,
-            source,
+            cause,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Finding files, and writing them so that a reader never sees half of one.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use crate::{Error, Result};
 
@@ -32,11 +33,15 @@ pub fn write_atomically(
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let file = builder.tempfile_in(folder).map_err(failed)?;
-    let mut buffered = std::io::BufWriter::new(file);
+    // Only the kind: the text would name the temporary file instead of `path`.
+    let file = builder
+        .tempfile_in(folder)
+        .map_err(|e| failed(e.kind().into()))?;
+    let _live = Live::new(file.path());
+    let mut buffered = BufWriter::new(file.as_file());
     write(&mut buffered).map_err(failed)?;
-    let file = buffered.into_inner().map_err(|e| failed(e.into_error()))?;
-    file.as_file().sync_all().map_err(failed)?;
+    let inner = buffered.into_inner().map_err(|e| failed(e.into_error()))?;
+    inner.sync_all().map_err(failed)?;
     file.persist(path).map_err(|e| failed(e.error))?;
     // The rename itself is only durable once the folder is; where folders cannot be synced, the
     // file is still whole.
@@ -44,6 +49,69 @@ pub fn write_atomically(
         let _ = folder.sync_all();
     }
     Ok(())
+}
+
+/// Makes the folder `path` with all its content at once: `fill` fills a temporary folder beside it,
+/// which then takes the place of `path`, and of whatever folder was there.
+///
+/// # Errors
+/// What `fill` returns, or [`Error::Io`] naming `path`; an old folder is then untouched.
+pub fn replace_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(parent).map_err(|e| Error::io(parent, "create the folder", e))?;
+    let failed = |e| Error::io(path, "write", e);
+    let scratch = tempfile::Builder::new()
+        .prefix(".vitok-")
+        .tempdir_in(parent)
+        .map_err(|e| failed(e.kind().into()))?;
+    let _live = Live::new(scratch.path());
+    let (new, old) = (scratch.path().join("new"), scratch.path().join("old"));
+    fs::create_dir(&new).map_err(failed)?;
+    fill(&new)?;
+    if path.is_dir() {
+        fs::rename(path, &old).map_err(failed)?;
+    }
+    fs::rename(&new, path).map_err(failed)
+}
+
+/// Temporary files and folders being written now.
+static LIVE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// One entry of [`LIVE`], taken out when dropped.
+struct Live(PathBuf);
+
+impl Live {
+    fn new(path: &Path) -> Self {
+        if let Ok(mut live) = LIVE.lock() {
+            live.insert(path.to_owned());
+        }
+        Self(path.to_owned())
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if let Ok(mut live) = LIVE.lock() {
+            live.remove(&self.0);
+        }
+    }
+}
+
+/// Removes the temporary files of writes that are under way, for a program that is about to exit in
+/// the middle of them (on Ctrl-C). Those writes then fail.
+pub fn remove_temporaries() {
+    if let Ok(live) = LIVE.lock() {
+        for path in live.iter() {
+            let _ = if path.is_dir() {
+                fs::remove_dir_all(path)
+            } else {
+                fs::remove_file(path)
+            };
+        }
+    }
 }
 
 /// The files that `path` stands for: a file for itself; a folder for those in it and below it that

@@ -30,8 +30,8 @@ pub struct Latents {
     pub extent: Extent,
 }
 
-/// What a latent file says of itself. In the file each field is a metadata entry of this name,
-/// its value in JSON.
+/// What a latent file says of itself. In the file each field is a metadata entry of this name:
+/// text as it is, everything else in JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LatentInfo {
     /// The model's variant.
@@ -69,11 +69,16 @@ impl Latents {
     /// # Errors
     /// [`Error::Input`] if the values do not fill the grid.
     pub fn new(values: Vec<f32>, channels: usize, grid: Grid, extent: Extent) -> Result<Self> {
-        if values.len() != grid.tokens() * channels {
+        if grid.checked_tokens() == Some(0) || extent.values() == 0 || channels == 0 {
             return Err(Error::Input(format!(
-                "{} values cannot be {} tokens of {channels} channels",
-                values.len(),
-                grid.tokens()
+                "latents of {extent} in a grid of {grid:?} and {channels} channels hold nothing"
+            )));
+        }
+        let wanted = grid.checked_tokens().and_then(|n| n.checked_mul(channels));
+        if wanted != Some(values.len()) {
+            return Err(Error::Input(format!(
+                "{} values cannot be a grid of {grid:?} with {channels} channels",
+                values.len()
             )));
         }
         Ok(Self {
@@ -104,8 +109,8 @@ impl Latents {
         let grid = Grid::covering(self.extent, plan.tubelet);
         if grid != self.grid {
             return wrong(format!(
-                "a grid of {:?} was expected for {:?}, theirs is {:?}",
-                grid, self.extent, self.grid
+                "a grid of {grid:?} was expected for {}, theirs is {:?}",
+                self.extent, self.grid
             ));
         }
         Ok(())
@@ -139,8 +144,21 @@ impl Latents {
     /// Writes a latent file, atomically. `info` describes `self` (see [`LatentInfo::new`]).
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`]; [`Error::Latents`] for values that are not finite, or too large for f16.
     pub fn write(&self, path: &Path, info: &LatentInfo, precision: Precision) -> Result<()> {
+        let largest = match precision {
+            Precision::F16 => 65504.0,
+            Precision::F32 | Precision::Bf16 => f32::MAX,
+        };
+        if let Some(value) = self.values.iter().find(|v| v.is_nan() || v.abs() > largest) {
+            return Err(Error::Latents {
+                path: path.to_owned(),
+                reason: format!(
+                    "a latent value is {value}, which {precision:?} cannot hold; store f32 \
+                     (--precision f32), or check the model"
+                ),
+            });
+        }
         let mut metadata = BTreeMap::from([("format".to_owned(), FORMAT.to_owned())]);
         if let serde_json::Value::Object(fields) = serde_json::json!(info) {
             let present = fields.into_iter().filter(|(_, value)| !value.is_null());

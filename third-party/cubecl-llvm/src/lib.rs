@@ -1,114 +1,101 @@
 //! Stands in for `cubecl-llvm`, so that the CUDA back end builds where LLVM cannot be fetched.
 //!
-//! cubecl's CUDA back end can turn kernels into machine code in two ways: through CUDA C++ and the
-//! driver's own NVRTC, or through LLVM. It compiles both, and the build script of the LLVM half
-//! downloads an LLVM bundle of hundreds of megabytes. vitok uses NVRTC (`cubecl-cuda`'s feature
-//! `cpp`), so the LLVM half only has to exist. This crate has the names it is called by; if one
-//! were ever reached, [`PlironCompiler::compile`] answers with an error that says so. It is patched
-//! in for the feature `cuda` alone: the default build contains none of cubecl's compilers.
+//! `cubecl-cuda` knows two ways from a kernel to the GPU: writing CUDA C++ for NVRTC, the run-time
+//! compiler of the CUDA toolkit, or lowering it with LLVM. Its feature `cpp` chooses the first, but
+//! both are always compiled, and the build script of the real `cubecl-llvm` downloads LLVM itself.
+//! vitok's feature `cuda` sets `cpp`, so the names `cubecl-cuda` calls only have to exist. They are
+//! here, under `[patch.crates-io]`; there is no compiler behind them.
+//!
+//! In a build without `cpp` the CUDA device refuses to open: [`restrict_features`], its first call
+//! into this crate, panics with [`NO_LLVM`], and [`PlironCompiler`] answers every kernel with the
+//! same words. A module of LLVM's has no values here, so none can be passed off as compiled.
+//!
+//! [`restrict_features`]: shared::lowered_features::restrict_features
 
-/// Versions of PTX.
+use std::fmt;
+
+use cubecl_core::{ir::nvidia::SmArch, prelude::KernelDefinition};
+use cubecl_server::compiler::{CompilationError, Compiler};
+use cubecl_server::kernel::BufferIOAttr;
+
+use nvptx::ptx_version::PtxVersion;
+
+/// What is said wherever LLVM is asked for.
+pub const NO_LLVM: &str = "this build has no LLVM: CUDA kernels go through NVRTC, which the \
+    feature `cpp` of cubecl-cuda chooses";
+
 pub mod nvptx {
-    /// The version of PTX.
     pub mod ptx_version {
-        /// Never made: NVRTC chooses its own.
+        /// A version for LLVM to emit; NVRTC chooses its own, so there is none.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub struct PtxVersion;
+        pub enum PtxVersion {}
 
         impl PtxVersion {
-            /// None for every driver.
             pub fn for_driver(_driver: i32) -> Option<Self> {
                 None
             }
         }
 
-        impl core::fmt::Display for PtxVersion {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str("none")
+        impl std::fmt::Display for PtxVersion {
+            fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match *self {}
             }
         }
     }
 }
 
-/// Narrowing what a device offers.
 pub mod shared {
-    /// Narrowing what a device offers to what LLVM can compile.
     pub mod lowered_features {
-        use cubecl_core::ir::DeviceProperties;
-
-        /// The kind of device.
+        #[derive(Clone, Copy, Debug)]
         pub enum GpuTarget {
-            /// NVIDIA's.
             Nvptx,
         }
 
-        /// Takes nothing away: only called where LLVM is the compiler.
-        pub fn restrict_features(_properties: &mut DeviceProperties, _target: GpuTarget) {}
+        /// Called as a device opens, if LLVM is to compile for it.
+        pub fn restrict_features<Properties>(_: &mut Properties, _: GpuTarget) {
+            panic!("{}", crate::NO_LLVM)
+        }
     }
 }
 
-use cubecl_core::ir::nvidia::SmArch;
-use cubecl_core::prelude::KernelDefinition;
-use cubecl_server::compiler::{CompilationError, Compiler};
-use cubecl_server::kernel::BufferIOAttr;
-
-/// What LLVM would compile for.
 #[derive(Clone, Copy, Debug)]
 pub enum LlvmTarget {
-    /// NVIDIA's virtual instructions.
     Nvptx,
 }
 
-/// The compiler that is not there.
-#[derive(Clone, Debug)]
-pub struct PlironCompiler {
-    /// What it would compile for.
-    pub target: LlvmTarget,
-}
-
-/// Its options.
 #[derive(Clone, Debug, Default)]
 pub struct PlironOptions {
-    /// Not used.
     pub arch: Option<()>,
-    /// Not used.
     pub sm_arch: Option<SmArch>,
-    /// Not used.
-    pub ptx_version: Option<nvptx::ptx_version::PtxVersion>,
-    /// Not used.
+    pub ptx_version: Option<PtxVersion>,
     pub grid_constants: bool,
-    /// Lets callers leave the rest to `Default`.
-    pub rest: (),
 }
 
-/// Its result.
-#[derive(Clone, Debug)]
-pub enum PlironArtifact {
-    /// A PTX module.
-    NvptxCode(NvptxModule),
-    /// Anything else; never made either.
-    Other,
-}
-
-/// A PTX module; never made.
+/// Cannot be made: one field has no values.
 #[derive(Clone, Debug)]
 pub struct NvptxModule {
-    /// The code.
-    pub ptx: Vec<core::ffi::c_char>,
-    /// Its entry point.
-    pub entrypoint: String,
-    /// Its source.
+    pub ptx: Vec<std::ffi::c_char>,
     pub ir: String,
-    /// Shared memory of a launch, in bytes.
     pub shared_memory_size: usize,
-    /// What it does with its buffers.
     pub io: Vec<BufferIOAttr>,
+    pub never: std::convert::Infallible,
 }
 
-impl core::fmt::Display for PlironArtifact {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("no LLVM in this build")
+#[derive(Clone, Debug)]
+pub enum PlironArtifact {
+    NvptxCode(NvptxModule),
+}
+
+impl fmt::Display for PlironArtifact {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::NvptxCode(module) = self;
+        match module.never {}
     }
+}
+
+#[derive(Clone, Debug)]
+pub struct PlironCompiler {
+    pub target: LlvmTarget,
 }
 
 impl Compiler for PlironCompiler {
@@ -117,22 +104,20 @@ impl Compiler for PlironCompiler {
 
     fn compile(
         &mut self,
-        _kernel: KernelDefinition,
-        _options: &PlironOptions,
+        _: KernelDefinition,
+        _: &PlironOptions,
     ) -> Result<PlironArtifact, CompilationError> {
         Err(CompilationError::Generic {
-            reason: "this build of vitok has no LLVM: CUDA kernels must go through NVRTC \
-                     (feature `cpp` of cubecl-cuda)"
-                .into(),
+            reason: NO_LLVM.into(),
             backtrace: Default::default(),
         })
     }
 
     fn extension(&self) -> &'static str {
-        "none"
+        "ll"
     }
 
     fn lang_tag(&self) -> &'static str {
-        "none"
+        "llvm"
     }
 }

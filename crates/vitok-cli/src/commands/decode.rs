@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 use serde::Serialize;
-use vitok::files::find_files;
+use vitok::files::{find_files, replace_folder};
 use vitok::latents::Latents;
 use vitok::patches::Extent;
 use vitok::pixels::{pictures_from_clip, write_picture};
@@ -13,36 +13,51 @@ use vitok::tokenizer::{Half, Tokenizer};
 
 use crate::args::{DecodeArgs, PictureFormat};
 use crate::batch::{self, Job};
-use crate::model;
+use crate::{model, output};
 
 #[derive(Serialize)]
 struct Row {
+    #[serde(serialize_with = "output::path")]
     input: PathBuf,
+    #[serde(serialize_with = "output::path")]
     output: PathBuf,
     extent: Extent,
     seconds: f64,
 }
 
 pub fn run(args: &DecodeArgs) -> anyhow::Result<bool> {
-    let jobs = batch::collect(&args.inputs, find_latents);
+    let jobs = batch::collect(&args.inputs, &args.out, find_latents);
     let tokenizer = model::load(&args.model, Half::Decoder)?;
-    let outcome = batch::run(jobs, |job| decode(&tokenizer, args, job));
+    let outcome = batch::run(
+        jobs,
+        |job| places(args, job),
+        |job| decode(&tokenizer, args, job),
+    );
     batch::report(&outcome, args.json, &["picture", "pixels", "ms"], |row| {
-        let Extent {
-            frames,
-            height,
-            width,
-        } = row.extent;
         vec![
             row.output.display().to_string(),
-            if frames == 1 {
-                format!("{width}x{height}")
-            } else {
-                format!("{frames}x{width}x{height}")
-            },
+            row.extent.to_string(),
             format!("{:.0}", row.seconds * 1e3),
         ]
     })
+}
+
+fn ending(args: &DecodeArgs) -> &'static str {
+    match args.format {
+        PictureFormat::Png => ".png",
+        PictureFormat::Jpg => ".jpg",
+        PictureFormat::Webp => ".webp",
+        PictureFormat::Bmp => ".bmp",
+        PictureFormat::Tiff => ".tiff",
+    }
+}
+
+/// A picture's file, or a clip's folder of frames; which, only the latents tell.
+fn places(args: &DecodeArgs, job: &Job) -> Vec<PathBuf> {
+    vec![
+        job.output(&args.out, ending(args)),
+        job.output(&args.out, ""),
+    ]
 }
 
 fn decode(tokenizer: &Tokenizer, args: &DecodeArgs, job: &Job) -> anyhow::Result<Row> {
@@ -51,7 +66,7 @@ fn decode(tokenizer: &Tokenizer, args: &DecodeArgs, job: &Job) -> anyhow::Result
     let ours = tokenizer.fingerprint();
     if !args.any_model && !ours.is_empty() && info.model != ours {
         bail!(
-            "{}: made by another model ({}, {}) than this one ({}, {ours}); use that one, or pass --any-model",
+            "{}: made by another model ({}, {}) than this one ({}, {ours}), or by it in another precision; use that one, or pass --any-model",
             job.input.display(),
             info.variant,
             info.model,
@@ -64,23 +79,17 @@ fn decode(tokenizer: &Tokenizer, args: &DecodeArgs, job: &Job) -> anyhow::Result
         .map_err(|e| anyhow::anyhow!("{}: {e}", job.input.display()))?
         .remove(0);
     let pictures = pictures_from_clip(clip)?;
-    let ending = match args.format {
-        PictureFormat::Png => ".png",
-        PictureFormat::Jpg => ".jpg",
-        PictureFormat::Webp => ".webp",
-        PictureFormat::Bmp => ".bmp",
-        PictureFormat::Tiff => ".tiff",
-    };
-    // A clip becomes a folder of frames.
-    let output = if pictures.len() == 1 {
-        let output = job.output(&args.out, ending);
-        write_picture(&output, &pictures[0])?;
-        output
+    let [file, folder] = [ending(args), ""].map(|ending| job.output(&args.out, ending));
+    let output = if let [picture] = pictures.as_slice() {
+        write_picture(&file, picture)?;
+        file
     } else {
-        let folder = job.output(&args.out, "");
-        for (i, picture) in pictures.iter().enumerate() {
-            write_picture(&folder.join(format!("{i:05}{ending}")), picture)?;
-        }
+        replace_folder(&folder, |folder| {
+            let mut frames = pictures.iter().enumerate();
+            frames.try_for_each(|(i, picture)| {
+                write_picture(&folder.join(format!("{i:05}{}", ending(args))), picture)
+            })
+        })?;
         folder
     };
     Ok(Row {

@@ -12,11 +12,13 @@ use vitok::tokenizer::{Half, Tokenizer};
 
 use crate::args::{EncodeArgs, LatentPrecision};
 use crate::batch::{self, Job};
-use crate::{model, preprocess};
+use crate::{model, output, preprocess};
 
 #[derive(Serialize)]
 struct Row {
+    #[serde(serialize_with = "output::path")]
     input: PathBuf,
+    #[serde(serialize_with = "output::path")]
     output: PathBuf,
     extent: Extent,
     grid: Grid,
@@ -25,26 +27,23 @@ struct Row {
 }
 
 pub fn run(args: &EncodeArgs) -> anyhow::Result<bool> {
-    let jobs = batch::collect(&args.inputs, |path| find_pictures(&[path.to_owned()]));
+    let jobs = batch::collect(&args.inputs, &args.out, |path| {
+        find_pictures(&[path.to_owned()])
+    });
     let tokenizer = model::load(&args.model, Half::Encoder)?;
-    let outcome = batch::run(jobs, |job| encode(&tokenizer, args, job));
+    let outcome = batch::run(
+        jobs,
+        |job| vec![place(args, job)],
+        |job| encode(&tokenizer, args, job),
+    );
     batch::report(
         &outcome,
         args.json,
-        &["latents", "pixels", "tokens", "bytes", "ms"],
+        &["latents", "pixels", "tokens", "value bytes", "ms"],
         |row| {
-            let Extent {
-                frames,
-                height,
-                width,
-            } = row.extent;
             vec![
                 row.output.display().to_string(),
-                if frames == 1 {
-                    format!("{width}x{height}")
-                } else {
-                    format!("{frames}x{width}x{height}")
-                },
+                row.extent.to_string(),
                 row.grid.tokens().to_string(),
                 row.bytes.to_string(),
                 format!("{:.0}", row.seconds * 1e3),
@@ -53,18 +52,23 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<bool> {
     )
 }
 
+fn place(args: &EncodeArgs, job: &Job) -> PathBuf {
+    job.output(&args.out, ".safetensors")
+}
+
 fn encode(tokenizer: &Tokenizer, args: &EncodeArgs, job: &Job) -> anyhow::Result<Row> {
     let start = Instant::now();
     let plan = tokenizer.plan();
-    let frames = preprocess::read_clip(&job.input, &args.pictures, plan.tubelet.patch)?;
+    let (frames, fps) = preprocess::read_clip(&job.input, &args.pictures, plan.tubelet.patch)?;
     let clip = clip_from_pictures(&frames, tokenizer.device())?;
     let latents = tokenizer.encode_clips(&[clip])?.remove(0);
     let mut info = LatentInfo::new(&latents, plan, tokenizer.fingerprint());
+    info.fps = fps;
     info.source = job
         .input
         .file_name()
         .map(|n| n.to_string_lossy().into_owned());
-    let output = job.output(&args.out, ".safetensors");
+    let output = place(args, job);
     let precision = match args.precision {
         LatentPrecision::F32 => Precision::F32,
         LatentPrecision::F16 => Precision::F16,

@@ -12,10 +12,16 @@ pub fn run(args: &InfoArgs) -> anyhow::Result<bool> {
     let name = args.model.as_str();
     let path = Path::new(name);
     let is_spec = path.extension().is_some_and(|e| e == "toml");
+    let name = name.strip_prefix("random:").unwrap_or(name);
     let plan = match vitok::hub::find(name) {
         _ if path.exists() && !is_spec => plan_of_files(path)?,
         Some(release) => model::plan_of(release.variant)?,
-        None => model::plan_of(name)?,
+        None if is_spec => model::plan_of(name)?,
+        // A variant's name may look like a repository's.
+        None => model::plan_of(name).or_else(|error| match model::locate(name) {
+            Ok(folder) => plan_of_files(&folder),
+            Err(_) => Err(error),
+        })?,
     };
     let (width, height) = args.size;
     let counts = Counts::new(

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use vitok::evaluate::{SsimConvention, psnr, ssim};
+use vitok::files::replace_folder;
 use vitok::patches::Extent;
 use vitok::pixels::{
     Picture, clip_from_pictures, find_pictures, pictures_from_clip, side_by_side, write_picture,
@@ -17,8 +18,11 @@ use crate::{model, output, preprocess};
 
 #[derive(Serialize)]
 struct Row {
+    #[serde(serialize_with = "output::path")]
     input: PathBuf,
+    #[serde(serialize_with = "output::path")]
     output: PathBuf,
+    #[serde(serialize_with = "output::path")]
     comparison: PathBuf,
     extent: Extent,
     /// Decibels on bytes; null for a perfect reconstruction.
@@ -37,9 +41,15 @@ struct Row {
 const SSIM: SsimConvention = SsimConvention::Torchmetrics;
 
 pub fn run(args: &ReconstructArgs) -> anyhow::Result<bool> {
-    let jobs = batch::collect(&args.inputs, |path| find_pictures(&[path.to_owned()]));
+    let jobs = batch::collect(&args.inputs, &args.out, |path| {
+        find_pictures(&[path.to_owned()])
+    });
     let tokenizer = model::load(&args.model, Half::Both)?;
-    let outcome = batch::run(jobs, |job| reconstruct(&tokenizer, args, job));
+    let outcome = batch::run(
+        jobs,
+        |job| places(args, job),
+        |job| reconstruct(&tokenizer, args, job),
+    );
     let headers = [
         "picture",
         "pixels",
@@ -57,7 +67,7 @@ pub fn run(args: &ReconstructArgs) -> anyhow::Result<bool> {
     let ok = batch::report(&outcome, args.json, &headers, |row| {
         vec![
             row.output.display().to_string(),
-            format!("{}x{}", row.extent.width, row.extent.height),
+            row.extent.to_string(),
             number(row.psnr, 2, "inf"),
             number(row.ssim, 4, "-"),
             row.bytes.to_string(),
@@ -67,21 +77,44 @@ pub fn run(args: &ReconstructArgs) -> anyhow::Result<bool> {
         ]
     })?;
     if !args.json && outcome.done.len() > 1 {
-        let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
-        let of =
-            |f: &dyn Fn(&Row) -> Option<f64>| mean(outcome.done.iter().filter_map(f).collect());
+        let psnr = mean(outcome.done.iter().map(|row| row.psnr));
+        let ssim = mean(outcome.done.iter().map(|row| row.ssim));
         output::line(&format!(
-            "mean: PSNR {:.2} dB, SSIM {:.4} (each picture's, on bytes; SSIM as torchmetrics)",
-            of(&|row| row.psnr),
-            of(&|row| row.ssim)
+            "mean: PSNR {psnr} dB, SSIM {ssim} (of each picture's on bytes; SSIM as torchmetrics)"
         ))?;
     }
     Ok(ok)
 }
 
+/// Reconstruction and comparison, as files for a picture or as folders for a clip.
+fn places(args: &ReconstructArgs, job: &Job) -> Vec<PathBuf> {
+    let endings = [".png", ".compare.png", "", ".compare"];
+    endings.map(|ending| job.output(&args.out, ending)).into()
+}
+
+/// Writes one picture as a file, several as a folder of frames.
+fn write(
+    job: &Job,
+    args: &ReconstructArgs,
+    kind: &str,
+    pictures: &[Picture],
+) -> vitok::Result<PathBuf> {
+    if let [picture] = pictures {
+        let file = job.output(&args.out, &format!("{kind}.png"));
+        write_picture(&file, picture)?;
+        return Ok(file);
+    }
+    let folder = job.output(&args.out, kind);
+    replace_folder(&folder, |folder| {
+        let mut frames = pictures.iter().enumerate();
+        frames.try_for_each(|(i, p)| write_picture(&folder.join(format!("{i:05}.png")), p))
+    })?;
+    Ok(folder)
+}
+
 fn reconstruct(tokenizer: &Tokenizer, args: &ReconstructArgs, job: &Job) -> anyhow::Result<Row> {
-    let originals =
-        preprocess::read_clip(&job.input, &args.pictures, tokenizer.plan().tubelet.patch)?;
+    let patch = tokenizer.plan().tubelet.patch;
+    let (originals, _) = preprocess::read_clip(&job.input, &args.pictures, patch)?;
     let clip = clip_from_pictures(&originals, tokenizer.device())?;
     let start = Instant::now();
     let latents = tokenizer.encode_clips(&[clip])?.remove(0);
@@ -92,22 +125,14 @@ fn reconstruct(tokenizer: &Tokenizer, args: &ReconstructArgs, job: &Job) -> anyh
     let pictures = pictures_from_clip(clip)?;
     let decode_seconds = start.elapsed().as_secs_f64();
 
-    let (output, comparison) = if pictures.len() == 1 {
-        (
-            job.output(&args.out, ".png"),
-            job.output(&args.out, ".compare.png"),
-        )
-    } else {
-        (job.output(&args.out, ""), job.output(&args.out, ".compare"))
-    };
-    for (i, (original, picture)) in originals.iter().zip(&pictures).enumerate() {
-        let place = |base: &PathBuf| match pictures.len() {
-            1 => base.clone(),
-            _ => base.join(format!("{i:05}.png")),
-        };
-        write_picture(&place(&output), picture)?;
-        write_picture(&place(&comparison), &side_by_side(original, picture)?)?;
-    }
+    let comparisons = originals.iter().zip(&pictures);
+    let comparisons = comparisons.map(|(original, picture)| side_by_side(original, picture));
+    let comparisons = comparisons.collect::<vitok::Result<Vec<_>>>()?;
+    let output = write(job, args, "", &pictures)?;
+    let comparison = write(job, args, ".compare", &comparisons).inspect_err(|_| {
+        // One without the other would pass for a whole result.
+        let _ = std::fs::remove_file(&output).or_else(|_| std::fs::remove_dir_all(&output));
+    })?;
     let extent = preprocess::extent(&originals);
     // Frames in a row: every frame counts alike.
     let planes = |frames: &[Picture]| -> Vec<Vec<f32>> { frames.iter().map(byte_planes).collect() };
@@ -131,6 +156,18 @@ fn reconstruct(tokenizer: &Tokenizer, args: &ReconstructArgs, job: &Job) -> anyh
         encode_seconds,
         decode_seconds,
     })
+}
+
+/// The mean of those that have a number, and how many those are where not all.
+fn mean(values: impl Iterator<Item = Option<f64>>) -> String {
+    let all: Vec<Option<f64>> = values.collect();
+    let known: Vec<f64> = all.iter().copied().flatten().collect();
+    let mean = known.iter().sum::<f64>() / known.len() as f64;
+    match known.len() {
+        0 => "-".into(),
+        n if n == all.len() => format!("{mean:.4}"),
+        n => format!("{mean:.4} over {n} of {}", all.len()),
+    }
 }
 
 /// `[3, H, W]` in 0..=255: scores are those of the written bytes.

@@ -1,5 +1,7 @@
 //! Sizes in pixels and in tokens.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::config::Tubelet;
@@ -38,9 +40,20 @@ impl Extent {
         }
     }
 
-    /// Values of the clip: three colours for each pixel of each frame.
+    /// Values of the clip: three colours for each pixel of each frame; saturating.
     pub fn values(&self) -> usize {
-        3 * self.frames * self.height * self.width
+        let pixels = self.height.saturating_mul(self.width);
+        pixels.saturating_mul(self.frames).saturating_mul(3)
+    }
+}
+
+impl fmt::Display for Extent {
+    /// 640x427, or 16x640x427 for a clip of 16 frames.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.frames != 1 {
+            write!(f, "{}x", self.frames)?;
+        }
+        write!(f, "{}x{}", self.width, self.height)
     }
 }
 
@@ -57,6 +70,12 @@ impl Grid {
     /// Number of tokens L.
     pub fn tokens(&self) -> usize {
         self.frames * self.rows * self.cols
+    }
+
+    /// [`Self::tokens`], or nothing for a grid too large to count.
+    pub fn checked_tokens(&self) -> Option<usize> {
+        let frame = self.rows.checked_mul(self.cols)?;
+        frame.checked_mul(self.frames)
     }
 
     /// (time, row, column) of every token in raster order.

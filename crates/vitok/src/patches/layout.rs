@@ -103,7 +103,7 @@ impl Layout {
         let n = self.length;
         let reaches_all = match attention {
             Attention::Full => true,
-            Attention::Window(reach) => reach + 1 >= n,
+            Attention::Window(reach) => reach >= n - 1,
             Attention::BlockCausal => self.items.iter().all(|i| i.grid.frames == 1),
         };
         if reaches_all && !self.has_padding() {

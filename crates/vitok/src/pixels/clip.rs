@@ -32,7 +32,7 @@ pub fn clip_from_pictures(frames: &[Picture], device: &Device) -> Result<Tensor<
 /// The frames of a clip `[3, T, H, W]` in [-1, 1].
 ///
 /// # Errors
-/// [`Error::Input`] if the clip is not of three colours or empty; [`Error::Device`] if the device failed.
+/// [`Error::Input`] if the clip is not of three colours, empty or not finite; [`Error::Device`] if the device failed.
 pub fn pictures_from_clip(clip: Tensor<4>) -> Result<Vec<Picture>> {
     let [colours, frames, height, width] = clip.dims();
     if colours != 3 || frames * height * width == 0 {
@@ -41,6 +41,11 @@ pub fn pictures_from_clip(clip: Tensor<4>) -> Result<Vec<Picture>> {
         )));
     }
     let values = to_host(clip.swap_dims(0, 1))?; // [T, 3, H, W]
+    if let Some(value) = values.iter().find(|v| !v.is_finite()) {
+        return Err(Error::Input(format!(
+            "a pixel is {value}; the model's weights are damaged or its training diverged"
+        )));
+    }
     let frames = values.chunks_exact(3 * height * width);
     frames
         .map(|planes| chw_to_picture(planes, width, height))

@@ -124,8 +124,19 @@ impl Tokenizer {
     /// the frames, in order.
     ///
     /// # Errors
-    /// [`Error::Input`] for no clips, an empty one, or a model without encoder.
+    /// [`Error::Input`] for no clips, an empty one, one without three colours, a model without
+    /// encoder, or one whose latents are not finite.
     pub fn encode_clips(&self, clips: &[Tensor<4>]) -> Result<Vec<Latents>> {
+        if let Some(clip) = clips
+            .iter()
+            .find(|clip| clip.dims()[0] != self.plan.colours)
+        {
+            return Err(Error::Input(format!(
+                "clips have {} colours; one has {}",
+                self.plan.colours,
+                clip.dims()[0]
+            )));
+        }
         let extents: Vec<Extent> = clips.iter().map(extent_of).collect();
         let sequences = if self.plan.frame_by_frame() {
             clips
@@ -140,6 +151,7 @@ impl Tokenizer {
         let length = code.layout.length();
         let c = self.plan.channels;
         let values = to_host(code.tokens)?;
+        check_finite(&values)?;
         let mut rows = code.layout.items().iter().zip(values.chunks(length * c));
         let latents = extents.into_iter().map(|extent| {
             let grid = Grid::covering(extent, self.plan.tubelet);
@@ -211,5 +223,15 @@ fn extent_of(clip: &Tensor<4>) -> Extent {
         frames,
         height,
         width,
+    }
+}
+
+/// Refuses what only a diverged or damaged model gives.
+fn check_finite(values: &[f32]) -> Result<()> {
+    match values.iter().find(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(value) => Err(Error::Input(format!(
+            "the model gives {value} for this input; its weights are damaged or its training diverged"
+        ))),
     }
 }

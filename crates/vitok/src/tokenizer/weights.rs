@@ -129,8 +129,8 @@ pub(super) fn tensor_name(path: &str) -> &str {
 
 /// Identifies the encoder: a hash of its tensors' names, shapes and up to 64 values of each.
 ///
-/// Sampled, so that a large model need not be read twice to be known by its latents; any training
-/// step changes it.
+/// Sampled, because hashing a large model whole would take longer than loading it; any training
+/// step changes it. The same weights in another precision are another encoder.
 #[derive(Default)]
 pub(super) struct Fingerprint(BTreeMap<String, [u8; 32]>);
 
@@ -261,7 +261,9 @@ impl Store {
     /// The plan that travels with the weights: in the folder's `config.json`, or in the file.
     fn plan(&self) -> Result<Option<Plan>> {
         let config = self.root.join(CONFIG);
-        let (path, text) = if config.exists() {
+        // Beside the release's files a config.json is somebody else's.
+        let ours = self.files[0].path().ends_with(MODEL) && config.exists();
+        let (path, text) = if ours {
             let text =
                 std::fs::read_to_string(&config).map_err(|e| Error::io(&config, "read", e))?;
             (config, text)

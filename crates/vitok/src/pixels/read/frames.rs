@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 use std::path::Path;
+use std::time::Duration;
 
 use image::codecs::gif::GifDecoder;
 use image::codecs::webp::WebPDecoder;
@@ -14,8 +15,8 @@ use crate::pixels::{Picture, Size};
 use crate::{Error, Result};
 
 /// Reads the first `max_frames` frames of an animated GIF, PNG or WebP, all of one size, each as
-/// it is shown: drawn over what the frames before leave in place. How long a frame is shown does
-/// not matter. A still picture of any format is a single frame.
+/// it is shown: drawn over what the frames before leave in place. A still picture of any format is a
+/// single frame. [`read_animation`] gives the frame rate too.
 ///
 /// Frames are otherwise treated as in [`read_picture`](super::read_picture). The limit on pixels
 /// counts those of all frames read.
@@ -24,6 +25,19 @@ use crate::{Error, Result};
 /// As [`read_picture`](super::read_picture); [`Error::Picture`] too if the frames together exceed
 /// the limit, and [`Error::Input`] if `max_frames` is zero.
 pub fn read_frames(path: &Path, options: &ReadOptions, max_frames: usize) -> Result<Vec<Picture>> {
+    Ok(read_animation(path, options, max_frames)?.0)
+}
+
+/// [`read_frames`], and the mean frame rate in frames a second where the file has one: how long a
+/// single frame is shown is lost.
+///
+/// # Errors
+/// As [`read_frames`].
+pub fn read_animation(
+    path: &Path,
+    options: &ReadOptions,
+    max_frames: usize,
+) -> Result<(Vec<Picture>, Option<f64>)> {
     if max_frames == 0 {
         return Err(Error::Input("cannot read 0 frames".to_owned()));
     }
@@ -31,7 +45,9 @@ pub fn read_frames(path: &Path, options: &ReadOptions, max_frames: usize) -> Res
     source.guarded(|| decode(&source, options, max_frames))
 }
 
-fn decode(source: &Source<'_>, options: &ReadOptions, max_frames: usize) -> Result<Vec<Picture>> {
+type Animation = (Vec<Picture>, Option<f64>);
+
+fn decode(source: &Source<'_>, options: &ReadOptions, max_frames: usize) -> Result<Animation> {
     let bytes = Cursor::new(source.bytes.as_slice());
     let failed = |e| source.decoding_error(e);
     let still = match source.format {
@@ -61,7 +77,7 @@ fn decode(source: &Source<'_>, options: &ReadOptions, max_frames: usize) -> Resu
         }
         _ => source.decoder()?,
     };
-    Ok(vec![source.decode_still(still, options)?])
+    Ok((vec![source.decode_still(still, options)?], None))
 }
 
 impl Source<'_> {
@@ -82,10 +98,13 @@ impl Source<'_> {
         orientation: Orientation,
         options: &ReadOptions,
         max_frames: usize,
-    ) -> Result<Vec<Picture>> {
+    ) -> Result<Animation> {
         let mut pictures: Vec<Picture> = Vec::new();
+        let mut seconds = 0.0;
         for frame in frames.take(max_frames) {
-            let frame = frame.map_err(|e| self.decoding_error(e))?.into_buffer();
+            let frame = frame.map_err(|e| self.decoding_error(e))?;
+            seconds += Duration::from(frame.delay()).as_secs_f64();
+            let frame = frame.into_buffer();
             let (width, height) = frame.dimensions();
             let pixels = u64::from(width) * u64::from(height);
             let count = pictures.len() as u64 + 1;
@@ -106,7 +125,8 @@ impl Source<'_> {
         if pictures.is_empty() {
             return Err(self.refused("an animation without frames".to_owned()));
         }
-        Ok(pictures)
+        let fps = (seconds > 0.0).then(|| pictures.len() as f64 / seconds);
+        Ok((pictures, fps))
     }
 }
 

@@ -17,7 +17,7 @@ use source::Source;
 
 pub use colour::Alpha;
 pub use find::{READABLE_EXTENSIONS, find_pictures, is_picture_path};
-pub use frames::read_frames;
+pub use frames::{read_animation, read_frames};
 
 /// What to do with a picture file beyond decoding it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +44,8 @@ impl Default for ReadOptions {
 /// that do not know animations.
 ///
 /// The result is upright: an EXIF or TIFF orientation is applied. Grey and palette pictures become
-/// RGB. 16-bit channels are rounded to 8 bits. Transparency is dealt with as `options` say. Float
-/// channels (TIFF) are taken for 0 to 1. Colour profiles and gamma are ignored, so the bytes are
+/// RGB. 16-bit channels are rounded to 8 bits. Transparency is dealt with as `options` say. RGB
+/// float channels (TIFF) are taken for 0 to 1. Colour profiles and gamma are ignored, so the bytes are
 /// those of the file; CMYK is converted by the plain formula without a profile.
 ///
 /// # Errors
