@@ -1,5 +1,10 @@
 //! Where the network runs.
 
+#[cfg(any(feature = "cuda", feature = "wgpu", feature = "vulkan"))]
+mod gpu;
+
+#[cfg(any(feature = "cuda", feature = "wgpu", feature = "vulkan"))]
+use burn::tensor::DeviceType;
 use burn::tensor::{Device, Tensor};
 
 use crate::{Error, Result};
@@ -10,64 +15,41 @@ pub const DEVICES: [&str; 4] = ["cpu", "cuda", "wgpu", "vulkan"];
 /// Opens a device by its name: the CPU, or the first one of a GPU back end.
 ///
 /// # Errors
-/// [`Error::Device`] where this build has no such back end (the message names the cargo feature)
-/// or this machine no such device.
+/// [`Error::Device`] where this build has no such back end (the message names the cargo feature),
+/// or this machine no such device or one that does not compute.
 pub fn open_device(name: &str) -> Result<Device> {
-    match name {
+    let opened = match name {
         "cpu" => Ok(Device::flex()),
         #[cfg(feature = "cuda")]
-        "cuda" => probe(name, || Device::cuda(0)),
+        "cuda" => gpu::open(
+            DeviceType::Cuda,
+            || Device::cuda(0),
+            "no NVIDIA GPU, or its driver (libcuda) is not installed",
+            "kernels are compiled at run time: install the CUDA toolkit's NVRTC and headers, and \
+             set CUDA_PATH where it is not at /usr/local/cuda",
+        ),
         #[cfg(feature = "wgpu")]
-        "wgpu" => probe(name, || Device::wgpu(Default::default())),
+        "wgpu" => gpu::open(
+            DeviceType::Wgpu,
+            || Device::wgpu(Default::default()),
+            "wgpu finds no adapter",
+            "is its driver up to date?",
+        ),
         #[cfg(feature = "vulkan")]
-        "vulkan" => probe(name, || Device::vulkan(Default::default())),
-        _ => Err(Error::Device {
-            name: name.to_owned(),
-            reason: if DEVICES.contains(&name) {
-                format!(
-                    "this build has no such back end; build it with: cargo build --release --features {name}"
-                )
-            } else {
-                format!("no such device ({})", DEVICES.join(", "))
-            },
-        }),
-    }
-}
-
-/// Opens a device and computes with it once. The back ends panic where driver or hardware are
-/// missing; here that becomes an error.
-#[cfg(any(feature = "cuda", feature = "wgpu", feature = "vulkan"))]
-fn probe(name: &str, open: impl FnOnce() -> Device + std::panic::UnwindSafe) -> Result<Device> {
-    use std::sync::{Arc, Mutex};
-
-    // The default hook would print a panic that is about to be explained better, and the back ends
-    // panic on threads of their own, so the message is taken where it passes.
-    let said = Arc::new(Mutex::new(String::new()));
-    let hook = std::panic::take_hook();
-    let heard = said.clone();
-    std::panic::set_hook(Box::new(move |panic| {
-        if let Ok(mut heard) = heard.lock()
-            && heard.is_empty()
-        {
-            *heard = panic.to_string();
-        }
-    }));
-    let opened = std::panic::catch_unwind(|| {
-        let device = open();
-        let sum = Tensor::<1>::ones([2], &device).sum();
-        sum.try_into_vec_as::<f32>()
-            .map(|_| device)
-            .map_err(|e| e.to_string())
-    });
-    std::panic::set_hook(hook);
-    let reason = match opened {
-        Ok(Ok(device)) => return Ok(device),
-        Ok(Err(reason)) => reason,
-        Err(_) => said.lock().map(|said| said.clone()).unwrap_or_default(),
+        "vulkan" => gpu::open(
+            DeviceType::Vulkan,
+            || Device::vulkan(Default::default()),
+            "no GPU with a Vulkan driver",
+            "is its driver up to date?",
+        ),
+        _ if DEVICES.contains(&name) => Err(format!(
+            "this build has no such back end; build it with: cargo build --release --features {name}"
+        )),
+        _ => Err(format!("no such device ({})", DEVICES.join(", "))),
     };
-    Err(Error::Device {
+    opened.map_err(|reason| Error::Device {
         name: name.to_owned(),
-        reason: format!("cannot be used on this machine (is its driver installed?): {reason}"),
+        reason,
     })
 }
 
