@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{Error, Result};
 
@@ -34,10 +34,8 @@ pub fn write_atomically(
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     // Only the kind: the text would name the temporary file instead of `path`.
-    let file = builder
-        .tempfile_in(folder)
+    let (file, _live) = Live::made(|| builder.tempfile_in(folder), |file| file.path())
         .map_err(|e| failed(e.kind().into()))?;
-    let _live = Live::new(file.path());
     let mut buffered = BufWriter::new(file.as_file());
     write(&mut buffered).map_err(failed)?;
     let inner = buffered.into_inner().map_err(|e| failed(e.into_error()))?;
@@ -63,11 +61,10 @@ pub fn replace_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Re
     };
     fs::create_dir_all(parent).map_err(|e| Error::io(parent, "create the folder", e))?;
     let failed = |e| Error::io(path, "write", e);
-    let scratch = tempfile::Builder::new()
-        .prefix(".vitok-")
-        .tempdir_in(parent)
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".vitok-");
+    let (scratch, _live) = Live::made(|| builder.tempdir_in(parent), |folder| folder.path())
         .map_err(|e| failed(e.kind().into()))?;
-    let _live = Live::new(scratch.path());
     let (new, old) = (scratch.path().join("new"), scratch.path().join("old"));
     fs::create_dir(&new).map_err(failed)?;
     fill(&new)?;
@@ -83,35 +80,45 @@ static LIVE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 /// One entry of [`LIVE`], taken out when dropped.
 struct Live(PathBuf);
 
+fn live() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    // The set is sound even if a thread panicked while it held the lock.
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Live {
-    fn new(path: &Path) -> Self {
-        if let Ok(mut live) = LIVE.lock() {
-            live.insert(path.to_owned());
-        }
-        Self(path.to_owned())
+    /// Makes something temporary and enters it, in one step, so that none escapes
+    /// [`remove_temporaries`].
+    fn made<T>(
+        make: impl FnOnce() -> io::Result<T>,
+        path: impl Fn(&T) -> &Path,
+    ) -> io::Result<(T, Self)> {
+        let mut live = live();
+        let made = make()?;
+        let path = path(&made).to_owned();
+        live.insert(path.clone());
+        Ok((made, Self(path)))
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        if let Ok(mut live) = LIVE.lock() {
-            live.remove(&self.0);
-        }
+        live().remove(&self.0);
     }
 }
 
 /// Removes the temporary files of writes that are under way, for a program that is about to exit in
-/// the middle of them (on Ctrl-C). Those writes then fail.
+/// the middle of them (on Ctrl-C). Those writes fail, and no other can begin: whoever tries waits
+/// for the end.
 pub fn remove_temporaries() {
-    if let Ok(live) = LIVE.lock() {
-        for path in live.iter() {
-            let _ = if path.is_dir() {
-                fs::remove_dir_all(path)
-            } else {
-                fs::remove_file(path)
-            };
-        }
+    let live = live();
+    for path in live.iter() {
+        let _ = if path.is_dir() {
+            fs::remove_dir_all(path)
+        } else {
+            fs::remove_file(path)
+        };
     }
+    std::mem::forget(live);
 }
 
 /// The files that `path` stands for: a file for itself; a folder for those in it and below it that
