@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use vitok::files::replace_folder;
+use vitok::pixels::{Picture, is_picture_path, write_picture};
 
 use crate::output;
 
@@ -180,6 +182,33 @@ impl Job {
         let mut path = folder.join(&self.place).into_os_string();
         path.push(ending);
         path.into()
+    }
+
+    /// Writes one picture as a file with `kind` and `ending` after its name, several as a folder of
+    /// numbered frames with `kind` after its name. Returns which.
+    pub fn write(
+        &self,
+        folder: &Path,
+        kind: &str,
+        ending: &str,
+        pictures: &[Picture],
+    ) -> vitok::Result<PathBuf> {
+        if let [picture] = pictures {
+            let file = self.output(folder, &format!("{kind}{ending}"));
+            write_picture(&file, picture)?;
+            return Ok(file);
+        }
+        let frames = self.output(folder, kind);
+        let is_frame = |name: &str| {
+            let number = name.split('.').next().unwrap_or_default();
+            is_picture_path(Path::new(name)) && number.bytes().all(|b| b.is_ascii_digit())
+        };
+        replace_folder(&frames, is_frame, |scratch| {
+            let mut numbered = pictures.iter().enumerate();
+            numbered
+                .try_for_each(|(i, p)| write_picture(&scratch.join(format!("{i:05}{ending}")), p))
+        })?;
+        Ok(frames)
     }
 }
 

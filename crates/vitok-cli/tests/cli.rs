@@ -260,6 +260,19 @@ fn an_animation_becomes_a_clip() {
     let frames = fs::read_dir(folder.join("decoded/anim")).unwrap().count();
     assert_eq!(frames, 5, "an odd number of frames, of tubelets of two");
     assert_eq!(size(&folder.join("decoded/anim/00004.png")), (20, 12));
+    // Frames of an earlier run give way; a folder with anything else in it does not.
+    succeeds(&["decode", "latents", "-m", model], folder);
+    fs::write(folder.join("decoded/anim/notes.txt"), b"precious").unwrap();
+    fails(
+        &["decode", "latents", "-m", model],
+        folder,
+        1,
+        &["anim", "notes.txt"],
+    );
+    assert_eq!(
+        fs::read(folder.join("decoded/anim/notes.txt")).unwrap(),
+        b"precious"
+    );
     // Without --frames it is a picture.
     succeeds(&["encode", "anim.gif", "-m", model, "-o", "still"], folder);
     succeeds(&["decode", "still", "-m", model, "-o", "still"], folder);

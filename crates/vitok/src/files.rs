@@ -50,17 +50,36 @@ pub fn write_atomically(
 }
 
 /// Makes the folder `path` with all its content at once: `fill` fills a temporary folder beside it,
-/// which then takes the place of `path`, and of whatever folder was there.
+/// which then takes the place of `path`. A folder that is there is only replaced if `ours` accepts
+/// the name of everything in it.
 ///
 /// # Errors
-/// What `fill` returns, or [`Error::Io`] naming `path`; an old folder is then untouched.
-pub fn replace_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+/// What `fill` returns, [`Error::Input`] for a folder with something else in it, or [`Error::Io`]
+/// naming `path`; an old folder is then untouched.
+pub fn replace_folder(
+    path: &Path,
+    ours: impl Fn(&str) -> bool,
+    fill: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     fs::create_dir_all(parent).map_err(|e| Error::io(parent, "create the folder", e))?;
     let failed = |e| Error::io(path, "write", e);
+    let exists = path.is_dir();
+    if exists {
+        for entry in fs::read_dir(path).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            if !name.to_str().is_some_and(&ours) {
+                return Err(Error::Input(format!(
+                    "{}: not replaced, because it holds {}; choose another output folder",
+                    path.display(),
+                    name.display()
+                )));
+            }
+        }
+    }
     let mut builder = tempfile::Builder::new();
     builder.prefix(".vitok-");
     let (scratch, _live) = Live::made(|| builder.tempdir_in(parent), |folder| folder.path())
@@ -68,10 +87,15 @@ pub fn replace_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Re
     let (new, old) = (scratch.path().join("new"), scratch.path().join("old"));
     fs::create_dir(&new).map_err(failed)?;
     fill(&new)?;
-    if path.is_dir() {
+    if exists {
         fs::rename(path, &old).map_err(failed)?;
     }
-    fs::rename(&new, path).map_err(failed)
+    fs::rename(&new, path).map_err(|e| {
+        if exists {
+            let _ = fs::rename(&old, path);
+        }
+        failed(e)
+    })
 }
 
 /// Temporary files and folders being written now.

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use anyhow::bail;
 use serde::Serialize;
-use vitok::files::{find_files, replace_folder};
+use vitok::files::find_files;
 use vitok::latents::Latents;
 use vitok::patches::Extent;
-use vitok::pixels::{pictures_from_clip, write_picture};
+use vitok::pixels::pictures_from_clip;
 use vitok::tokenizer::{Half, Tokenizer};
 
 use crate::args::{DecodeArgs, PictureFormat};
@@ -79,19 +79,7 @@ fn decode(tokenizer: &Tokenizer, args: &DecodeArgs, job: &Job) -> anyhow::Result
         .map_err(|e| anyhow::anyhow!("{}: {e}", job.input.display()))?
         .remove(0);
     let pictures = pictures_from_clip(clip)?;
-    let [file, folder] = [ending(args), ""].map(|ending| job.output(&args.out, ending));
-    let output = if let [picture] = pictures.as_slice() {
-        write_picture(&file, picture)?;
-        file
-    } else {
-        replace_folder(&folder, |folder| {
-            let mut frames = pictures.iter().enumerate();
-            frames.try_for_each(|(i, picture)| {
-                write_picture(&folder.join(format!("{i:05}{}", ending(args))), picture)
-            })
-        })?;
-        folder
-    };
+    let output = job.write(&args.out, "", ending(args), &pictures)?;
     Ok(Row {
         input: job.input.clone(),
         output,

@@ -5,11 +5,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 use vitok::evaluate::{SsimConvention, psnr, ssim};
-use vitok::files::replace_folder;
 use vitok::patches::Extent;
-use vitok::pixels::{
-    Picture, clip_from_pictures, find_pictures, pictures_from_clip, side_by_side, write_picture,
-};
+use vitok::pixels::{Picture, clip_from_pictures, find_pictures, pictures_from_clip, side_by_side};
 use vitok::tokenizer::{Half, Tokenizer};
 
 use crate::args::ReconstructArgs;
@@ -92,26 +89,6 @@ fn places(args: &ReconstructArgs, job: &Job) -> Vec<PathBuf> {
     endings.map(|ending| job.output(&args.out, ending)).into()
 }
 
-/// Writes one picture as a file, several as a folder of frames.
-fn write(
-    job: &Job,
-    args: &ReconstructArgs,
-    kind: &str,
-    pictures: &[Picture],
-) -> vitok::Result<PathBuf> {
-    if let [picture] = pictures {
-        let file = job.output(&args.out, &format!("{kind}.png"));
-        write_picture(&file, picture)?;
-        return Ok(file);
-    }
-    let folder = job.output(&args.out, kind);
-    replace_folder(&folder, |folder| {
-        let mut frames = pictures.iter().enumerate();
-        frames.try_for_each(|(i, p)| write_picture(&folder.join(format!("{i:05}.png")), p))
-    })?;
-    Ok(folder)
-}
-
 fn reconstruct(tokenizer: &Tokenizer, args: &ReconstructArgs, job: &Job) -> anyhow::Result<Row> {
     let patch = tokenizer.plan().tubelet.patch;
     let (originals, _) = preprocess::read_clip(&job.input, &args.pictures, patch)?;
@@ -128,11 +105,13 @@ fn reconstruct(tokenizer: &Tokenizer, args: &ReconstructArgs, job: &Job) -> anyh
     let comparisons = originals.iter().zip(&pictures);
     let comparisons = comparisons.map(|(original, picture)| side_by_side(original, picture));
     let comparisons = comparisons.collect::<vitok::Result<Vec<_>>>()?;
-    let output = write(job, args, "", &pictures)?;
-    let comparison = write(job, args, ".compare", &comparisons).inspect_err(|_| {
-        // One without the other would pass for a whole result.
-        let _ = std::fs::remove_file(&output).or_else(|_| std::fs::remove_dir_all(&output));
-    })?;
+    let output = job.write(&args.out, "", ".png", &pictures)?;
+    let comparison = job
+        .write(&args.out, ".compare", ".png", &comparisons)
+        .inspect_err(|_| {
+            // One without the other would pass for a whole result.
+            let _ = std::fs::remove_file(&output).or_else(|_| std::fs::remove_dir_all(&output));
+        })?;
     let extent = preprocess::extent(&originals);
     // Frames in a row: every frame counts alike.
     let planes = |frames: &[Picture]| -> Vec<Vec<f32>> { frames.iter().map(byte_planes).collect() };
