@@ -19,11 +19,7 @@ pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(folder).map_err(|e| Error::io(folder, "create the folder", e))?;
+    let folder = made_parent(path)?;
     let failed = |e| Error::io(path, "write", e);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".vitok-").suffix(".tmp");
@@ -61,11 +57,7 @@ pub fn replace_folder(
     ours: impl Fn(&str) -> bool,
     fill: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(parent).map_err(|e| Error::io(parent, "create the folder", e))?;
+    let parent = made_parent(path)?;
     let failed = |e| Error::io(path, "write", e);
     let exists = path.is_dir();
     if exists {
@@ -96,6 +88,16 @@ pub fn replace_folder(
         }
         failed(e)
     })
+}
+
+/// The folder `path` lies in, made if it is missing.
+fn made_parent(path: &Path) -> Result<&Path> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(parent).map_err(|e| Error::io(parent, "create the folder", e))?;
+    Ok(parent)
 }
 
 /// Temporary files and folders being written now.
