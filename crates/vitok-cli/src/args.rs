@@ -60,6 +60,16 @@ A file becomes OUT/NAME.safetensors; what lies in a folder keeps its place below
 For each picture OUT/NAME.png is the reconstruction and OUT/NAME.compare.png shows original,
 reconstruction and 5 times their difference.")]
     Reconstruct(ReconstructArgs),
+    /// Train a tokenizer
+    #[command(after_help = "Examples:
+  vitok train configs/tiny.toml
+  vitok train config.toml --out runs/a --set train.lr=3e-4 --set train.steps=2000
+  vitok train config.toml --out runs/a --resume
+
+The folder OUT holds events.jsonl (what happened, a JSON object a line), curve.svg, samples/
+(held-out pictures above their reconstructions), checkpoints/, and at the end model/, which every
+other command takes as --model. Ctrl-C stops after a checkpoint.")]
+    Train(TrainArgs),
     /// Write a model with random weights
     #[command(after_help = "Examples:
   vitok init S-B/16 my-model
@@ -122,6 +132,18 @@ pub enum DeviceName {
     Cuda,
     Wgpu,
     Vulkan,
+}
+
+impl DeviceName {
+    /// As [`vitok::open_device`] takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            DeviceName::Cpu => "cpu",
+            DeviceName::Cuda => "cuda",
+            DeviceName::Wgpu => "wgpu",
+            DeviceName::Vulkan => "vulkan",
+        }
+    }
 }
 
 /// How pictures are prepared. Without an option they keep their size.
@@ -198,6 +220,30 @@ pub struct ReconstructArgs {
     #[arg(long, short, default_value = "reconstructed")]
     pub out: PathBuf,
     /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct TrainArgs {
+    /// TOML file that describes the run
+    pub config: PathBuf,
+    /// Folder of the run [default: runs/NAME for NAME.toml]
+    #[arg(long, short)]
+    pub out: Option<PathBuf>,
+    /// Go on from the newest checkpoint, or begin where there is none
+    #[arg(long)]
+    pub resume: bool,
+    /// With --resume: go on although the configuration changed
+    #[arg(long, requires = "resume")]
+    pub accept_changes: bool,
+    /// Override a value of the config, such as train.lr=3e-4; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
+    pub device: DeviceName,
+    /// Print events as JSON lines
     #[arg(long)]
     pub json: bool,
 }

@@ -6,6 +6,7 @@
 mod args;
 mod batch;
 mod commands;
+mod interrupt;
 mod model;
 mod output;
 mod preprocess;
@@ -17,14 +18,7 @@ use clap::Parser;
 use args::{Cli, Command};
 
 fn main() -> ExitCode {
-    // A write under way when the user stops us would leave its temporary file behind.
-    let stop = || {
-        vitok::files::remove_temporaries();
-        std::process::exit(130)
-    };
-    if let Err(error) = ctrlc::set_handler(stop) {
-        output::error(&format!("cannot catch Ctrl-C: {error}"));
-    }
+    interrupt::handle();
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Info(args) => commands::info::run(&args),
@@ -32,6 +26,7 @@ fn main() -> ExitCode {
         Command::Encode(args) => commands::encode::run(&args),
         Command::Decode(args) => commands::decode::run(&args),
         Command::Reconstruct(args) => commands::reconstruct::run(&args),
+        Command::Train(args) => commands::train::run(&args),
         Command::Init(args) => commands::init::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
     };

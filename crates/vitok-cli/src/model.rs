@@ -7,7 +7,7 @@ use vitok::config::{ModelSpec, Plan};
 use vitok::hub;
 use vitok::tokenizer::{Half, Tokenizer};
 
-use crate::args::{DeviceName, ModelArgs};
+use crate::args::ModelArgs;
 use crate::output;
 
 /// The plan of a variant name or of a TOML spec.
@@ -40,12 +40,7 @@ pub fn locate(name: &str) -> Result<PathBuf> {
 
 /// Loads what `--model` names, or the half that is needed.
 pub fn load(args: &ModelArgs, half: Half) -> Result<Tokenizer> {
-    let device = vitok::open_device(match args.device {
-        DeviceName::Cpu => "cpu",
-        DeviceName::Cuda => "cuda",
-        DeviceName::Wgpu => "wgpu",
-        DeviceName::Vulkan => "vulkan",
-    })?;
+    let device = vitok::open_device(args.device.name())?;
     let plan = args.variant.as_deref().map(plan_of).transpose()?;
     if let Some(variant) = args.model.strip_prefix("random:") {
         if args.variant.is_some() {

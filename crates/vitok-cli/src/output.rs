@@ -16,6 +16,11 @@ pub fn error(text: &str) {
     let _ = writeln!(io::stderr(), "error: {text}");
 }
 
+/// Says what went wrong without stopping the work, on standard error.
+pub fn warning(text: &str) {
+    let _ = writeln!(io::stderr(), "warning: {text}");
+}
+
 /// Says what a user should know, on standard error.
 pub fn note(text: &str) {
     let _ = writeln!(io::stderr(), "note: {text}");

@@ -67,6 +67,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A data set that holds nothing usable, or too little of it.
+    #[error("{name}: {reason}")]
+    Data {
+        /// The data set or picture as named by the user.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A latent file that is damaged or does not fit the model.
     #[error("{path}: {reason}", path = path.display())]
     Latents {

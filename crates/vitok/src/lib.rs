@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod config;
+pub mod data;
 mod device;
 mod error;
 pub mod evaluate;
@@ -13,7 +14,6 @@ pub mod patches;
 pub mod pixels;
 pub mod tensor_file;
 pub mod tokenizer;
-
 pub mod train;
 
 pub use device::open_device;

@@ -7,3 +7,4 @@ pub mod encode;
 pub mod info;
 pub mod init;
 pub mod reconstruct;
+pub mod train;

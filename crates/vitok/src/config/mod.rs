@@ -5,10 +5,12 @@
 //! and a [`Plan`] holds every number the network is built from. Only the plan reaches the network,
 //! and it travels inside the weights.
 
+mod file;
 mod plan;
 mod spec;
 mod variant;
 
+pub use file::read_toml;
 pub use plan::{Plan, StackPlan};
 pub use spec::{Attention, BlockKind, Bottleneck, ModelSpec, Rope};
 pub use variant::{DEFAULT_MLP_RATIO, Family, Size, Tubelet, Variant};

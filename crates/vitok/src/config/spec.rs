@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use super::read_toml;
+use crate::Result;
 
 /// A model as a TOML file describes it. Only `variant` is required.
 ///
@@ -94,13 +95,9 @@ impl ModelSpec {
     /// Reads a TOML file.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read, [`Error::Config`] with line and column for syntax,
+    /// [`Error::Io`](crate::Error::Io) if it cannot be read, [`Error::Config`](crate::Error::Config) with line and column for syntax,
     /// unknown keys and wrong types.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "read", e))?;
-        toml::from_str(&text).map_err(|e| Error::Config {
-            path: path.to_owned(),
-            reason: e.to_string().trim_end().to_owned(),
-        })
+        read_toml(path, &[])
     }
 }

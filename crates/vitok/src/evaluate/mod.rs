@@ -1,12 +1,14 @@
 //! How close a reconstruction is to its original, measured on the pixels.
 //!
-//! Everything here works on plain slices without a tensor library: planar pictures (channels,
+//! The measures work on plain slices without a tensor library: planar pictures (channels,
 //! height, width) in any value range, with that range given explicitly as `data_range` (255 for
 //! bytes, 1 for 0..1, 2 for -1..1). Sums are kept in f64.
 
+mod pictures;
 mod psnr;
 mod ssim;
 
+pub use pictures::{PICTURE_SSIM, PictureScores, byte_planes, mean_scores, score_picture};
 pub use psnr::{mae, mse, psnr, psnr_from_mse};
 pub use ssim::{SsimConvention, ssim};
 

@@ -1,7 +1,9 @@
 //! Parameters by name: the path of fields that leads to them.
 
+use std::collections::BTreeMap;
+
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Gradients, Tensor, TensorData};
 
 use crate::Result;
 use crate::device::to_host;
@@ -23,25 +25,78 @@ pub fn fill<M: Module>(
     filler.outcome.map(|()| module)
 }
 
-/// Calls `visit(name, shape, values)` for every parameter.
-pub fn for_each<M: Module>(module: &M, visit: impl FnMut(&str, &[usize], ParamValues<'_>)) {
+/// Calls `visit(name, shape, parameter)` for every parameter.
+pub fn for_each<M: Module>(module: &M, visit: impl FnMut(&str, &[usize], &dyn Parameter)) {
     module.visit(&mut Walker {
         path: Vec::new(),
         visit,
     });
 }
 
-/// A parameter's values, not read until asked for.
-pub struct ParamValues<'a>(&'a dyn Fn() -> Reader);
+/// Every parameter's value, flat and without its history. The module must be on a device that
+/// differentiates.
+pub fn values<M: Module>(module: &M) -> BTreeMap<String, Tensor<1>> {
+    let mut all = BTreeMap::new();
+    for_each(module, |name, _, parameter| {
+        all.insert(name.to_owned(), parameter.flat());
+    });
+    all
+}
 
-/// Reads a parameter's values from its device. Holding it holds the tensor, not a copy.
+/// Every gradient there is, flat.
+pub fn gradients<M: Module>(module: &M, gradients: &Gradients) -> BTreeMap<String, Tensor<1>> {
+    let mut all = BTreeMap::new();
+    for_each(module, |name, _, parameter| {
+        if let Some(gradient) = parameter.gradient(gradients) {
+            all.insert(name.to_owned(), gradient);
+        }
+    });
+    all
+}
+
+/// Replaces every parameter by what `update` returns for its name, rank and flat value, if it
+/// returns something. The module must be on a device that differentiates.
+pub fn update<M: Module>(
+    module: M,
+    update: impl FnMut(&str, usize, Tensor<1>) -> Option<Tensor<1>>,
+) -> M {
+    module.map(&mut Updater {
+        path: Vec::new(),
+        update,
+    })
+}
+
+/// A parameter of any rank.
+pub trait Parameter {
+    /// Something that reads the values later. Holding it holds the tensor, not a copy.
+    fn reader(&self) -> Reader;
+    /// The value, flat and without its history.
+    fn flat(&self) -> Tensor<1>;
+    /// Its gradient, flat, if it has one.
+    fn gradient(&self, gradients: &Gradients) -> Option<Tensor<1>>;
+}
+
+/// Reads a parameter's values from its device.
 pub type Reader = Box<dyn Fn() -> Result<Vec<f32>>>;
 
-impl ParamValues<'_> {
-    /// Something that reads the values later.
-    pub fn reader(&self) -> Reader {
-        (self.0)()
+impl<const D: usize> Parameter for Param<Tensor<D>> {
+    fn reader(&self) -> Reader {
+        let tensor = self.val();
+        Box::new(move || to_host(tensor.clone()))
     }
+
+    fn flat(&self) -> Tensor<1> {
+        flat(self.val().inner())
+    }
+
+    fn gradient(&self, gradients: &Gradients) -> Option<Tensor<1>> {
+        self.val().grad(gradients).map(flat)
+    }
+}
+
+fn flat<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    let count = x.shape().num_elements();
+    x.reshape([count])
 }
 
 struct Filler<F> {
@@ -74,12 +129,35 @@ impl<F: FnMut(&str, &[usize]) -> Result<Vec<f32>>> ModuleMapper for Filler<F> {
     }
 }
 
+struct Updater<F> {
+    path: Vec<String>,
+    update: F,
+}
+
+impl<F: FnMut(&str, usize, Tensor<1>) -> Option<Tensor<1>>> ModuleMapper for Updater<F> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let shape = param.lazy_shape();
+        let Some(value) = (self.update)(&self.path.join("."), D, param.flat()) else {
+            return param;
+        };
+        param.map(|_| Tensor::from_inner(value.reshape(shape)).require_grad())
+    }
+}
+
 struct Walker<F> {
     path: Vec<String>,
     visit: F,
 }
 
-impl<F: FnMut(&str, &[usize], ParamValues<'_>)> ModuleVisitor for Walker<F> {
+impl<F: FnMut(&str, &[usize], &dyn Parameter)> ModuleVisitor for Walker<F> {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.push(name.to_owned());
     }
@@ -90,10 +168,6 @@ impl<F: FnMut(&str, &[usize], ParamValues<'_>)> ModuleVisitor for Walker<F> {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let shape = param.lazy_shape().to_vec();
-        let reader = || -> Reader {
-            let tensor = param.val();
-            Box::new(move || to_host(tensor.clone()))
-        };
-        (self.visit)(&self.path.join("."), &shape, ParamValues(&reader));
+        (self.visit)(&self.path.join("."), &shape, param);
     }
 }

@@ -10,4 +10,4 @@ mod patchify;
 
 pub use grid::{Extent, Grid};
 pub use layout::{Item, Layout, TokenBatch};
-pub use patchify::{patchify, unpatchify};
+pub use patchify::{patchify, unpatchify, unpatchify_runs};

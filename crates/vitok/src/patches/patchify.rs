@@ -63,6 +63,19 @@ pub fn patchify(
 /// # Errors
 /// [`Error::Input`] if the patches do not hold whole tubelets.
 pub fn unpatchify(batch: &TokenBatch, tubelet: Tubelet) -> Result<Vec<Tensor<4>>> {
+    let runs = unpatchify_runs(batch, tubelet)?.into_iter();
+    let clips = runs.flat_map(|run| {
+        let clips = run.dims()[0];
+        (0..clips).map(move |i| run.clone().narrow(0, i, 1).squeeze_dim(0))
+    });
+    Ok(clips.collect())
+}
+
+/// [`unpatchify`], with clips of one size that follow each other left together: `[n, C, T, H, W]`.
+///
+/// # Errors
+/// [`Error::Input`] if the patches do not hold whole tubelets.
+pub fn unpatchify_runs(batch: &TokenBatch, tubelet: Tubelet) -> Result<Vec<Tensor<5>>> {
     let [_, _, values] = batch.tokens.dims();
     let Tubelet {
         frames: q,
@@ -73,12 +86,13 @@ pub fn unpatchify(batch: &TokenBatch, tubelet: Tubelet) -> Result<Vec<Tensor<4>>
             "patches of {values} values are not tubelets of {q} x {p} x {p} pixels"
         )));
     }
-    let clips = batch.layout.items().iter().enumerate().map(|(b, item)| {
-        let tokens = batch.tokens.clone().narrow(0, b, 1);
-        let tokens = tokens.narrow(1, 0, item.grid.tokens());
-        join(tokens, *item, tubelet)
+    let mut start = 0;
+    let runs = batch.layout.items().chunk_by(|a, b| a == b).map(|run| {
+        let tokens = batch.tokens.clone().narrow(0, start, run.len());
+        start += run.len();
+        join(tokens.narrow(1, 0, run[0].grid.tokens()), run[0], tubelet)
     });
-    Ok(clips.collect())
+    Ok(runs.collect())
 }
 
 /// `[B, C, T, H, W]` -> `[B, L, C*q*p*p]`.
@@ -98,24 +112,25 @@ fn cut(clips: Tensor<5>, item: Item, tubelet: Tubelet) -> Tensor<3> {
         .reshape([b, frames * rows * cols, c * q * p * p])
 }
 
-/// `[1, L, C*q*p*p]` -> `[C, T, H, W]`.
-fn join(tokens: Tensor<3>, item: Item, tubelet: Tubelet) -> Tensor<4> {
+/// `[n, L, C*q*p*p]` -> `[n, C, T, H, W]`.
+fn join(tokens: Tensor<3>, item: Item, tubelet: Tubelet) -> Tensor<5> {
     let Tubelet {
         frames: q,
         patch: p,
     } = tubelet;
     let Grid { frames, rows, cols } = item.grid;
-    let c = tokens.dims()[2] / (q * p * p);
+    let [n, _, values] = tokens.dims();
+    let c = values / (q * p * p);
     let Extent {
         frames: t,
         height,
         width,
     } = item.extent;
     tokens
-        .reshape([frames, rows, cols, c, q, p, p])
-        .permute([3, 0, 4, 1, 5, 2, 6]) // [C, frames, q, rows, p, cols, p]
-        .reshape([c, frames * q, rows * p, cols * p])
-        .slice([0..c, 0..t, 0..height, 0..width])
+        .reshape([n, frames, rows, cols, c, q, p, p])
+        .permute([0, 4, 1, 5, 2, 6, 3, 7]) // [n, C, frames, q, rows, p, cols, p]
+        .reshape([n, c, frames * q, rows * p, cols * p])
+        .slice([0..n, 0..c, 0..t, 0..height, 0..width])
 }
 
 /// Pads sequences `[B, L, D]` with 0 to `[B, length, D]`.

@@ -14,6 +14,7 @@ mod budget;
 mod clip;
 mod compare;
 mod crop;
+mod grid;
 mod picture;
 pub mod range;
 mod read;
@@ -24,11 +25,12 @@ pub use budget::{resize_to_token_budget, token_budget_size};
 pub use clip::{clip_from_pictures, pictures_from_clip};
 pub use compare::side_by_side;
 pub use crop::{centre_crop_guided_diffusion, longest_side};
+pub use grid::picture_grid;
 pub use picture::{Picture, Size};
 pub use range::{chw_to_picture, picture_to_chw};
 pub use read::{
-    Alpha, READABLE_EXTENSIONS, ReadOptions, find_pictures, is_picture_path, read_animation,
-    read_frames, read_picture,
+    Alpha, READABLE_EXTENSIONS, ReadOptions, find_pictures, is_picture_path, picture_from_bytes,
+    read_animation, read_frames, read_picture,
 };
 pub use resize::{Filter, resize_f32_antialiased, resize_f32_pillow, resize_f32_plain, resize_u8};
 pub use write::{WRITABLE_EXTENSIONS, check_writable, encode_picture, write_picture};

@@ -24,6 +24,7 @@ use crate::device::to_host;
 use crate::latents::Latents;
 use crate::nn::{init, params};
 use crate::patches::{Extent, Grid, Item, Layout, TokenBatch, patchify, unpatchify};
+use crate::pixels::{Picture, clip_from_pictures, pictures_from_clip};
 use crate::{Error, Result};
 
 /// A network and the plan it was built from.
@@ -42,18 +43,43 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Variant`] if the plan does not hold together.
     pub fn random(plan: Plan, seed: u64, device: &Device) -> Result<Self> {
+        let layer_scale = plan.layer_scale;
+        Self::from_values(plan, device, |path, shape| {
+            let name = weights::tensor_name(path);
+            Ok(init::initial_value(name, shape, layer_scale, seed))
+        })
+    }
+
+    /// A tokenizer whose parameters have the values `source` returns for their path in [`Network`]
+    /// and shape, row-major.
+    ///
+    /// # Errors
+    /// [`Error::Variant`] if the plan does not hold together, or the first error of `source`.
+    pub fn from_values(
+        plan: Plan,
+        device: &Device,
+        source: impl FnMut(&str, &[usize]) -> Result<Vec<f32>>,
+    ) -> Result<Self> {
         plan.check()?;
         let network = Network {
             encoder: Some(Encoder::new(&plan, device)),
             decoder: Some(Decoder::new(&plan, device)),
         };
-        let layer_scale = plan.layer_scale;
-        let initial = |path: &str, shape: &[usize]| {
-            let name = weights::tensor_name(path);
-            Ok(init::initial_value(name, shape, layer_scale, seed))
-        };
-        let fingerprint = weights::Fingerprint::default();
-        Self::filled(plan, network, device, fingerprint, initial)
+        Self::filled(plan, network, device, Default::default(), source)
+    }
+
+    /// Pictures of any sizes, as one batch, through the bottleneck and back.
+    ///
+    /// # Errors
+    /// As [`encode_clips`](Self::encode_clips) and [`decode_latents`](Self::decode_latents).
+    pub fn reconstruct(&self, pictures: &[Picture]) -> Result<Vec<Picture>> {
+        let clips = pictures
+            .iter()
+            .map(|p| clip_from_pictures(std::slice::from_ref(p), &self.device));
+        let latents = self.encode_clips(&clips.collect::<Result<Vec<_>>>()?)?;
+        let clips = self.decode_latents(&latents)?.into_iter();
+        let frames = clips.map(|clip| Ok(pictures_from_clip(clip)?.remove(0)));
+        frames.collect()
     }
 
     /// Fills a network's parameters, each known by its path and shape.

@@ -187,8 +187,8 @@ pub fn plan_of_files(path: &Path) -> Result<Plan> {
 
 fn tensors_of<M: Module>(half: &M) -> Vec<NewTensor<'_>> {
     let mut tensors = Vec::new();
-    params::for_each(half, |name, shape, values| {
-        let read = values.reader();
+    params::for_each(half, |name, shape, parameter| {
+        let read = parameter.reader();
         tensors.push(NewTensor {
             name: name.to_owned(),
             shape: shape.to_vec(),

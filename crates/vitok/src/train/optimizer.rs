@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor};
+use burn::module::Module;
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::device::to_host;
+use crate::nn::params;
 use crate::{Error, Result};
 
 /// What does not change during a run.
@@ -101,24 +102,19 @@ impl Optimizer {
         })
     }
 
-    /// Takes a step down the gradients of a module. Returns the module and the norm of its
-    /// gradients before clipping. Parameters without a gradient stay as they are.
+    /// Takes a step down the gradients of a module, flat and by parameter, as
+    /// [`params::gradients`] collects them. Returns the module and the norm of the gradients before
+    /// clipping. Parameters without a gradient stay as they are.
     ///
     /// # Errors
     /// [`Error::Device`] if the device failed.
     pub fn step<M: Module>(
         &mut self,
         module: M,
-        gradients: &Gradients,
+        mut gradients: BTreeMap<String, Tensor<1>>,
         rate: f64,
     ) -> Result<(M, f64)> {
-        let mut found = Collect {
-            path: Vec::new(),
-            gradients,
-            flat: BTreeMap::new(),
-        };
-        module.visit(&mut found);
-        let squares = found.flat.values().map(|g| g.clone().square().sum());
+        let squares = gradients.values().map(|g| g.clone().square().sum());
         let norm = match squares.reduce(|a, b| a + b) {
             Some(sum) => f64::from(to_host(sum)?[0]).sqrt(),
             None => 0.0,
@@ -128,12 +124,9 @@ impl Optimizer {
             _ => 1.0,
         };
         self.steps += 1;
-        let module = module.map(&mut Update {
-            path: Vec::new(),
-            gradients: found.flat,
-            optimizer: self,
-            scale,
-            rate,
+        let module = params::update(module, |name, rank, value| {
+            let gradient = gradients.remove(name)? * scale;
+            Some(self.update(name, value, gradient, rate, rank >= 2))
         });
         Ok((module, norm))
     }
@@ -167,65 +160,4 @@ impl Optimizer {
         };
         value * kept - step
     }
-}
-
-struct Collect<'a> {
-    path: Vec<String>,
-    gradients: &'a Gradients,
-    flat: BTreeMap<String, Tensor<1>>,
-}
-
-impl ModuleVisitor for Collect<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = param.val().grad(self.gradients) {
-            self.flat.insert(self.path.join("."), flat(gradient));
-        }
-    }
-}
-
-struct Update<'a> {
-    path: Vec<String>,
-    gradients: BTreeMap<String, Tensor<1>>,
-    optimizer: &'a mut Optimizer,
-    scale: f64,
-    rate: f64,
-}
-
-impl ModuleMapper for Update<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
-        let Some(gradient) = self.gradients.remove(&name) else {
-            return param;
-        };
-        param.map(|value| {
-            let shape = value.shape();
-            let gradient = gradient * self.scale;
-            let value = flat(value.inner());
-            let updated = self
-                .optimizer
-                .update(&name, value, gradient, self.rate, D >= 2);
-            Tensor::from_inner(updated.reshape(shape)).require_grad()
-        })
-    }
-}
-
-fn flat<const D: usize>(x: Tensor<D>) -> Tensor<1> {
-    let count = x.shape().num_elements();
-    x.reshape([count])
 }

@@ -4,12 +4,18 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use vitok::config::Plan;
 use vitok::losses::mse;
+use vitok::nn::params;
 use vitok::patches::patchify;
 use vitok::tokenizer::{Taps, Tokenizer};
 use vitok::train::{Optimizer, OptimizerConfig, Schedule};
 
 fn host<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.try_into_vec_as().unwrap()
+}
+
+fn step<M: Module>(optimizer: &mut Optimizer, module: M, loss: Tensor<1>, rate: f64) -> (M, f64) {
+    let gradients = params::gradients(&module, &loss.backward());
+    optimizer.step(module, gradients, rate).unwrap()
 }
 
 #[test]
@@ -62,7 +68,7 @@ fn adamw_follows_its_formula() {
     for step in 1..=3 {
         // The loss is the sum of squares, its gradient twice the value.
         let loss = two.matrix.val().square().sum() + two.bias.val().square().sum();
-        let (stepped, norm) = optimizer.step(two, &loss.backward(), 0.01).unwrap();
+        let (stepped, norm) = step(&mut optimizer, two, loss, 0.01);
         two = stepped;
         let expected_norm = x.iter().map(|x| 4.0 * x * x).sum::<f64>().sqrt();
         assert!((norm - expected_norm).abs() < 1e-5);
@@ -127,7 +133,7 @@ fn one_batch_is_learnt_by_heart() {
             let loss = mse(out.tokens, patches.tokens.clone());
             error = f64::from(host(loss.clone())[0]);
             let rate = schedule.rate(step);
-            let (stepped, _) = optimizer.step(network, &loss.backward(), rate).unwrap();
+            let (stepped, _) = step(&mut optimizer, network, loss, rate);
             network = stepped;
         }
         let psnr = 10.0 * (4.0 / error).log10();
@@ -147,7 +153,7 @@ fn a_resumed_optimiser_goes_on_as_if_nothing_happened() {
     let run = |mut two: Two, optimizer: &mut Optimizer, steps: usize| {
         for _ in 0..steps {
             let loss = two.matrix.val().square().sum() + two.bias.val().square().sum();
-            two = optimizer.step(two, &loss.backward(), 0.01).unwrap().0;
+            two = step(optimizer, two, loss, 0.01).0;
         }
         two
     };

@@ -53,11 +53,22 @@ impl Default for ReadOptions {
 /// pixels than `options` allow; [`Error::Picture`] if it is no picture, cut short, damaged or of a
 /// kind that is not supported, such as a float TIFF with values beyond 0 to 1.
 pub fn read_picture(path: &Path, options: &ReadOptions) -> Result<Picture> {
-    let source = Source::read(path, options)?;
-    source.guarded(|| source.decode_still(source.decoder()?, options))
+    Source::read(path, options)?.still(options)
+}
+
+/// [`read_picture`] of a file that is in memory already; `name` is for messages.
+///
+/// # Errors
+/// As [`read_picture`].
+pub fn picture_from_bytes(name: &Path, bytes: Vec<u8>, options: &ReadOptions) -> Result<Picture> {
+    Source::of_bytes(name, bytes, options)?.still(options)
 }
 
 impl Source<'_> {
+    fn still(&self, options: &ReadOptions) -> Result<Picture> {
+        self.guarded(|| self.decode_still(self.decoder()?, options))
+    }
+
     /// Decodes the one picture of `decoder`, after checking its size and the end of the file.
     fn decode_still(
         &self,

@@ -66,16 +66,30 @@ impl<'a> Source<'a> {
                 options.max_pixels
             )));
         }
+        Ok(Self::known(path, format, bytes, options))
+    }
+
+    /// A file that is in memory already.
+    pub(super) fn of_bytes(path: &'a Path, bytes: Vec<u8>, options: &ReadOptions) -> Result<Self> {
+        let format = recognise(&bytes[..bytes.len().min(HEAD as usize)]);
+        let format = format.map_err(|reason| Error::Picture {
+            path: path.to_owned(),
+            reason,
+        })?;
+        Ok(Self::known(path, format, bytes, options))
+    }
+
+    fn known(path: &'a Path, format: ImageFormat, bytes: Vec<u8>, options: &ReadOptions) -> Self {
         let mut max_pixels = options.max_pixels;
         if format == ImageFormat::WebP {
             max_pixels = max_pixels.min(LARGEST_WEBP);
         }
-        Ok(Self {
+        Self {
             path,
             format,
             bytes,
             max_pixels,
-        })
+        }
     }
 
     /// A decoder that has read the header.

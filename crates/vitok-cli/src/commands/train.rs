@@ -1,0 +1,159 @@
+//! `vitok train`
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use vitok::train::{Event, Observer, Progress, Start, TrainConfig, train};
+
+use crate::args::TrainArgs;
+use crate::{interrupt, output};
+
+/// Exit code of a program ended by Ctrl-C.
+const INTERRUPTED: i32 = 130;
+
+pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
+    let config = TrainConfig::read(&args.config, &args.set)?;
+    let run = match &args.out {
+        Some(out) => out.clone(),
+        None => default_folder(&args.config)?,
+    };
+    let start = match args.resume {
+        false => Start::New,
+        true => Start::Resume {
+            accept_changes: args.accept_changes,
+        },
+    };
+    let device = vitok::open_device(args.device.name())?;
+    let mut watcher = Watcher {
+        bar: ProgressBar::hidden(),
+        json: args.json,
+        score: String::new(),
+    };
+    let stop = interrupt::flag();
+    let ending = train(&config, &run, start, &device, stop, &mut watcher);
+    watcher.bar.finish_and_clear();
+    let ending = ending?;
+    let folder = run.display();
+    if !ending.finished {
+        output::note(&format!(
+            "stopped after step {} of {}; go on with: vitok train {} --out {folder} --resume",
+            ending.step,
+            config.train.steps,
+            args.config.display(),
+        ));
+        std::process::exit(INTERRUPTED);
+    }
+    if !args.json {
+        output::line(&format!(
+            "model: {folder}/model; curve: {folder}/curve.svg; samples: {folder}/samples/"
+        ))?;
+    }
+    Ok(true)
+}
+
+/// `runs/NAME` for `NAME.toml`.
+fn default_folder(config: &Path) -> anyhow::Result<PathBuf> {
+    let name = config.file_stem().context("the config has no name")?;
+    Ok(Path::new("runs").join(name))
+}
+
+struct Watcher {
+    bar: ProgressBar,
+    json: bool,
+    /// The newest held-out score.
+    score: String,
+}
+
+impl Watcher {
+    fn say(&self, text: &str) {
+        self.bar.suspend(|| {
+            let _ = output::line(text);
+        });
+    }
+}
+
+impl Observer for Watcher {
+    fn progress(&mut self, progress: &Progress) {
+        if self.bar.is_hidden() && self.bar.length().is_none() {
+            self.bar = bar(progress);
+        }
+        self.bar.set_position(progress.step);
+        self.bar
+            .set_message(format!("loss {:.5}{}", progress.losses.loss, self.score));
+    }
+
+    fn event(&mut self, event: &Event) {
+        if self.json {
+            if let Ok(text) = serde_json::to_string(event) {
+                self.say(&text);
+            }
+            return;
+        }
+        match event {
+            Event::Start {
+                step,
+                parameters,
+                train_pictures,
+                held_out_pictures,
+                config,
+            } => {
+                let begun = match step {
+                    0 => String::new(),
+                    step => format!("going on at step {step}: "),
+                };
+                self.say(&format!(
+                    "{begun}{}, {} parameters, {train_pictures} pictures to train on, \
+                     {held_out_pictures} held out, {} steps of {}",
+                    config.model.variant,
+                    output::count(*parameters as u64),
+                    config.train.steps,
+                    config.train.batch,
+                ));
+            }
+            Event::Evaluation {
+                step, psnr, ssim, ..
+            } => {
+                let ssim = ssim.map_or(String::new(), |ssim| format!(", SSIM {ssim:.4}"));
+                self.score = format!(", held-out {psnr:.2} dB");
+                self.say(&format!("step {step}: held-out PSNR {psnr:.2} dB{ssim}"));
+            }
+            // Where no bar is drawn (a log file), say something now and then.
+            Event::Step {
+                step,
+                losses,
+                pictures_per_second,
+                ..
+            } if self.bar.is_hidden() => {
+                self.say(&format!(
+                    "step {step}: loss {:.5}, {pictures_per_second:.1} pictures/s",
+                    losses.loss
+                ));
+            }
+            _ => {}
+        }
+    }
+
+    fn warning(&mut self, text: &str) {
+        self.bar.suspend(|| output::warning(text));
+    }
+}
+
+fn bar(progress: &Progress) -> ProgressBar {
+    let bar = ProgressBar::new(progress.steps).with_position(progress.step);
+    let batch = progress.batch as f64;
+    let style = "step {pos}/{len} [{bar:24}] {pictures}, {eta} left  {wide_msg}";
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        let style = style.progress_chars("=> ").with_key(
+            "pictures",
+            move |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+                let _ = write!(out, "{:.1} pictures/s", state.per_sec() * batch);
+            },
+        );
+        bar.set_style(style);
+    }
+    bar.reset_eta();
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}

@@ -1,0 +1,160 @@
+//! What happens to a picture between the file and the batch.
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use serde::{Deserialize, Serialize};
+
+use crate::pixels::{Filter, Picture, Size, resize_u8, token_budget_size};
+use crate::{Error, Result};
+
+/// Times a random crop is tried before the largest fitting one is taken, as torchvision does.
+const ATTEMPTS: usize = 10;
+
+/// How pictures are cropped and resized.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Augment {
+    /// Which recipe.
+    pub recipe: Recipe,
+    /// Side of a square crop, in pixels.
+    pub size: usize,
+    /// v2: most tokens of a picture that keeps its proportions. 0: as many as a square crop has.
+    pub max_tokens: usize,
+    /// v2: the share of square random-resized crops; the others keep their proportions.
+    pub crop_share: f64,
+    /// v2: the share of a picture's area a crop takes, at least and at most.
+    pub crop_area: [f64; 2],
+    /// v2: the proportions of a crop before it is made square, at least and at most.
+    pub crop_aspect: [f64; 2],
+    /// Probability of a horizontal flip.
+    pub flip: f64,
+}
+
+/// How a picture becomes what the network sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recipe {
+    /// ViTok-v2's: 25 % square random-resized crops, 75 % whole pictures of native proportions
+    /// under a token budget.
+    V2,
+    /// The paper's: shorter side to `size`, a square cut out at a random place.
+    Paper,
+}
+
+impl Default for Augment {
+    fn default() -> Self {
+        Self {
+            recipe: Recipe::V2,
+            size: 256,
+            max_tokens: 0,
+            crop_share: 0.25,
+            crop_area: [0.08, 1.0],
+            crop_aspect: [0.75, 4.0 / 3.0],
+            flip: 0.5,
+        }
+    }
+}
+
+impl Augment {
+    /// Whether the numbers make sense.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the key.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |text: &str| Err(Error::Input(format!("data.augment.{text}")));
+        let range = |[low, high]: [f64; 2], most: f64| low > 0.0 && low <= high && high <= most;
+        let share = |x: f64| (0.0..=1.0).contains(&x);
+        if !(8..=1 << 14).contains(&self.size) {
+            return wrong("size must be 8 to 16384 pixels");
+        }
+        if self.max_tokens > 1 << 20 {
+            return wrong("max-tokens may be at most 1048576");
+        }
+        if !share(self.crop_share) || !share(self.flip) {
+            return wrong("crop-share and data.augment.flip are shares, from 0 to 1");
+        }
+        if !range(self.crop_area, 1.0) {
+            return wrong("crop-area is [least, most], above 0 and up to 1");
+        }
+        if !range(self.crop_aspect, 100.0) {
+            return wrong("crop-aspect is [least, most], above 0 and up to 100");
+        }
+        Ok(())
+    }
+
+    /// The picture as it goes into a batch. `patch` is the side of a token in pixels.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for pictures so elongated that they cannot be resized.
+    pub fn apply(&self, picture: &Picture, patch: usize, rng: &mut StdRng) -> Result<Picture> {
+        let square = Size::new(self.size, self.size);
+        let mut made = match self.recipe {
+            Recipe::Paper => self.paper_crop(picture, rng)?,
+            Recipe::V2 if rng.random_bool(self.crop_share) => {
+                let (x, y, size) = self.random_crop(picture.size(), rng);
+                let crop = picture.crop(x, y, size.width, size.height)?;
+                resize_u8(&crop, square, Filter::Bicubic)?
+            }
+            Recipe::V2 => {
+                let tokens = match self.max_tokens {
+                    0 => self.size.div_ceil(patch).pow(2),
+                    tokens => tokens,
+                };
+                let size = token_budget_size(picture.size(), patch, tokens)?;
+                resize_u8(picture, size, Filter::Bicubic)?
+            }
+        };
+        if rng.random_bool(self.flip) {
+            made = flipped(made)?;
+        }
+        Ok(made)
+    }
+
+    fn paper_crop(&self, picture: &Picture, rng: &mut StdRng) -> Result<Picture> {
+        let size = picture.size();
+        let scale = self.size as f64 / size.shortest() as f64;
+        let side = |length: usize| ((length as f64 * scale).round() as usize).max(self.size);
+        let resized = Size::new(side(size.width), side(size.height));
+        let resized = resize_u8(picture, resized, Filter::Bicubic)?;
+        let x = rng.random_range(0..=resized.width() - self.size);
+        let y = rng.random_range(0..=resized.height() - self.size);
+        resized.crop(x, y, self.size, self.size)
+    }
+
+    /// Place and size of a random crop: its share of the area uniform, its proportions log-uniform
+    /// (torchvision's `RandomResizedCrop`).
+    fn random_crop(&self, from: Size, rng: &mut StdRng) -> (usize, usize, Size) {
+        let [least, most] = self.crop_aspect.map(f64::ln);
+        for _ in 0..ATTEMPTS {
+            let area = uniform(rng, self.crop_area) * from.pixels() as f64;
+            let aspect = uniform(rng, [least, most]).exp();
+            let width = (area * aspect).sqrt().round() as usize;
+            let height = (area / aspect).sqrt().round() as usize;
+            if (1..=from.width).contains(&width) && (1..=from.height).contains(&height) {
+                let x = rng.random_range(0..=from.width - width);
+                let y = rng.random_range(0..=from.height - height);
+                return (x, y, Size::new(width, height));
+            }
+        }
+        let [least, most] = self.crop_aspect;
+        let aspect = (from.width as f64 / from.height as f64).clamp(least, most);
+        let width = (from.height as f64 * aspect).round() as usize;
+        let height = (from.width as f64 / aspect).round() as usize;
+        let size = Size::new(width.clamp(1, from.width), height.clamp(1, from.height));
+        let (x, y) = (from.width - size.width, from.height - size.height);
+        (x / 2, y / 2, size)
+    }
+}
+
+fn uniform(rng: &mut StdRng, [low, high]: [f64; 2]) -> f64 {
+    low + (high - low) * rng.random::<f64>()
+}
+
+fn flipped(picture: Picture) -> Result<Picture> {
+    let (width, height) = (picture.width(), picture.height());
+    let mut rgb = Vec::with_capacity(picture.rgb().len());
+    for row in picture.rgb().chunks_exact(3 * width) {
+        rgb.extend(row.rchunks_exact(3).flatten());
+    }
+    Picture::new(width, height, rgb)
+}

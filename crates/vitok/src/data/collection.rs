@@ -1,0 +1,248 @@
+//! What a data set holds: pictures in folders, lists and tar shards, all read alike.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::shards::{self, Shard, Span};
+use crate::files::find_files;
+use crate::pixels::{Picture, ReadOptions, is_picture_path, picture_from_bytes, read_picture};
+use crate::{Error, Result};
+
+/// At most this many missing files are named.
+const NAMED: usize = 3;
+
+/// A data set, opened: its records are known, their pictures not read yet.
+#[derive(Debug)]
+pub struct Collection {
+    name: String,
+    records: Vec<Record>,
+    shards: Vec<Shard>,
+    warnings: Vec<String>,
+}
+
+/// One picture and what is known about it.
+#[derive(Debug)]
+pub struct Record {
+    /// Where it lies, for messages: a path, or `SHARD.tar/ENTRY`.
+    pub name: String,
+    place: Place,
+    class: Option<Span>,
+    about: Option<Span>,
+}
+
+#[derive(Debug)]
+enum Place {
+    File(PathBuf),
+    Shard(Span),
+}
+
+impl Collection {
+    /// Opens what `path` stands for:
+    /// - a folder: the pictures in it and below it, sorted by the bytes of their paths;
+    /// - `.tar`, `.tar.gz` or `.tgz`, with braces for several (`train-{000..099}.tar`): WebDataset
+    ///   shards, in order. A gzipped one is unpacked to a temporary file first;
+    /// - a picture: itself;
+    /// - any other file: a list, one path a line, relative to the list's folder; blank lines and
+    ///   lines that begin with `#` are passed over.
+    ///
+    /// `~/` stands for the home folder.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for what holds no pictures, is no data set or is damaged from the start;
+    /// [`Error::Io`] for what cannot be read.
+    pub fn open(path: &str) -> Result<Self> {
+        let real = with_home(path);
+        let mut collection = Self {
+            name: path.to_owned(),
+            records: Vec::new(),
+            shards: Vec::new(),
+            warnings: Vec::new(),
+        };
+        if is_shard(&real) {
+            collection.add_shards(&real)?;
+        } else {
+            collection.add_files(Path::new(&real))?;
+        }
+        if collection.records.is_empty() {
+            return Err(collection.bad("no pictures in it".into()));
+        }
+        Ok(collection)
+    }
+
+    /// As the user wrote it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The records, in the order of the folder, list or shards.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// What is wrong but does not stop the rest: missing files, a shard that ends early.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Reads and decodes a picture.
+    ///
+    /// # Errors
+    /// As [`read_picture`]; the message names the record.
+    pub fn picture(&self, index: usize, options: &ReadOptions) -> Result<Picture> {
+        let record = self.record(index)?;
+        match &record.place {
+            Place::File(path) => read_picture(path, options),
+            Place::Shard(span) => {
+                let bytes = self.shards[span.shard].read(*span)?;
+                picture_from_bytes(Path::new(&record.name), bytes, options)
+            }
+        }
+    }
+
+    /// The class of a record: the number in its `.cls` entry, if it has one.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if that is no number; [`Error::Io`].
+    pub fn class(&self, index: usize) -> Result<Option<u64>> {
+        let record = self.record(index)?;
+        let Some(span) = record.class else {
+            return Ok(None);
+        };
+        let bytes = self.shards[span.shard].read(span)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let class = text.trim().parse();
+        class.map(Some).map_err(|_| Error::Data {
+            name: record.name.clone(),
+            reason: format!("its .cls entry is {:?}, not a whole number", text.trim()),
+        })
+    }
+
+    /// What the `.json` entry of a record says, if it has one.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if that is no JSON; [`Error::Io`].
+    pub fn about(&self, index: usize) -> Result<Option<serde_json::Value>> {
+        let record = self.record(index)?;
+        let Some(span) = record.about else {
+            return Ok(None);
+        };
+        let bytes = self.shards[span.shard].read(span)?;
+        let value = serde_json::from_slice(&bytes);
+        value.map(Some).map_err(|e| Error::Data {
+            name: record.name.clone(),
+            reason: format!("its .json entry is damaged: {e}"),
+        })
+    }
+
+    fn record(&self, index: usize) -> Result<&Record> {
+        self.records.get(index).ok_or_else(|| {
+            let count = self.records.len();
+            self.bad(format!("picture {index} was asked for; it has {count}"))
+        })
+    }
+
+    fn bad(&self, reason: String) -> Error {
+        Error::Data {
+            name: self.name.clone(),
+            reason,
+        }
+    }
+
+    fn add_files(&mut self, path: &Path) -> Result<()> {
+        let is_folder = path.is_dir();
+        let files = if is_folder || is_picture_path(path) {
+            find_files(path, is_picture_path)?
+        } else {
+            self.read_list(path)?
+        };
+        if files.is_empty() && is_folder {
+            return Err(self.bad("no pictures in this folder or below it".into()));
+        }
+        self.records = files
+            .into_iter()
+            .map(|path| Record {
+                name: path.display().to_string(),
+                place: Place::File(path),
+                class: None,
+                about: None,
+            })
+            .collect();
+        Ok(())
+    }
+
+    fn read_list(&mut self, path: &Path) -> Result<Vec<PathBuf>> {
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
+        let Ok(text) = String::from_utf8(bytes) else {
+            return Err(self.bad(
+                "neither a folder, a tar shard, a picture nor a list of paths (it is not text)"
+                    .into(),
+            ));
+        };
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let lines = text.lines().map(str::trim);
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let files: Vec<PathBuf> = lines.map(|line| folder.join(with_home(line))).collect();
+        let missing: Vec<_> = files.iter().filter(|file| !file.is_file()).collect();
+        if missing.len() == files.len() && !files.is_empty() {
+            return Err(self.bad(format!(
+                "none of the {} files it lists is there; the first is {}",
+                files.len(),
+                missing[0].display()
+            )));
+        }
+        if !missing.is_empty() {
+            let named: Vec<String> = missing
+                .iter()
+                .take(NAMED)
+                .map(|file| file.display().to_string())
+                .collect();
+            let more = match missing.len() - named.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            self.warnings.push(format!(
+                "{}: {} of {} listed files are missing: {}{more}",
+                self.name,
+                missing.len(),
+                files.len(),
+                named.join(", ")
+            ));
+        }
+        Ok(files)
+    }
+
+    fn add_shards(&mut self, pattern: &str) -> Result<()> {
+        let mut seen = HashSet::new();
+        for path in shards::expand_braces(pattern).map_err(|reason| self.bad(reason))? {
+            if !seen.insert(path.clone()) {
+                return Err(self.bad(format!("it names {path} twice")));
+            }
+            let number = self.shards.len();
+            let (shard, samples, warning) = Shard::open(Path::new(&path), number)?;
+            self.warnings.extend(warning);
+            self.shards.push(shard);
+            self.records.extend(samples.into_iter().map(|s| Record {
+                name: format!("{path}/{}", s.name),
+                place: Place::Shard(s.picture),
+                class: s.class,
+                about: s.about,
+            }));
+        }
+        Ok(())
+    }
+}
+
+fn is_shard(path: &str) -> bool {
+    [".tar", ".tar.gz", ".tgz"]
+        .iter()
+        .any(|end| path.ends_with(end))
+        && !Path::new(path).is_dir()
+}
+
+/// The path with a leading `~/` replaced by the home folder.
+fn with_home(path: &str) -> String {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest).to_string_lossy().into_owned(),
+        _ => path.to_owned(),
+    }
+}

@@ -1,0 +1,202 @@
+//! Checkpoints: everything a run needs to go on as if it had never stopped.
+//!
+//! `RUN/checkpoints/step-00000500/` holds a model anybody can load (`config.json`,
+//! `model.safetensors`: the averaged weights, if there is an average), `training.safetensors` (the
+//! weights themselves and the optimiser's moments) and `run.json`. The folder appears whole or not
+//! at all.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use super::TrainConfig;
+use crate::config::Plan;
+use crate::device::to_host;
+use crate::files::{replace_folder, write_atomically};
+use crate::tensor_file::{NewTensor, Precision, TensorFile, write_tensors};
+use crate::tokenizer::{Half, Tokenizer, WeightsLayout};
+use crate::{Error, Result};
+
+const RUN: &str = "run.json";
+const TRAINING: &str = "training.safetensors";
+
+/// The state of a run between two steps. Tensors are flat and known by their parameters' names.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// What is known without the tensors.
+    pub about: About,
+    /// The weights.
+    pub weights: BTreeMap<String, Tensor<1>>,
+    /// Their moving average, if the run has one.
+    pub average: Option<BTreeMap<String, Tensor<1>>>,
+    /// The optimiser's state.
+    pub moments: BTreeMap<String, Tensor<1>>,
+}
+
+/// `run.json`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct About {
+    /// Steps taken.
+    pub step: u64,
+    /// Seconds spent on them.
+    pub seconds: f64,
+    /// The run's configuration.
+    pub config: TrainConfig,
+}
+
+fn folder_of(run: &Path) -> PathBuf {
+    run.join("checkpoints")
+}
+
+/// Removes what a killed run left of a checkpoint it was writing.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(super) fn remove_unfinished(run: &Path) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(folder_of(run)) else {
+        return Ok(());
+    };
+    for entry in entries.flatten() {
+        let ours = entry.file_name().to_string_lossy().starts_with(".vitok-");
+        if ours && entry.path().is_dir() {
+            let path = entry.path();
+            std::fs::remove_dir_all(&path).map_err(|e| Error::io(&path, "remove", e))?;
+        }
+    }
+    Ok(())
+}
+
+/// The checkpoints of a run, oldest first.
+///
+/// # Errors
+/// [`Error::Io`] if the folder cannot be searched.
+pub(super) fn list(run: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let folder = folder_of(run);
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io(&folder, "search the folder", e)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| Error::io(&folder, "search the folder", e))?;
+        let name = entry.file_name();
+        let step = name.to_str().and_then(|name| name.strip_prefix("step-"));
+        if let Some(step) = step.and_then(|step| step.parse().ok()) {
+            found.push((step, entry.path()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+impl Checkpoint {
+    /// Writes the checkpoint of a run, and then removes all but the newest `keep`.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; older checkpoints are then all still there.
+    pub fn write(&self, run: &Path, plan: &Plan, keep: usize) -> Result<PathBuf> {
+        let path = folder_of(run).join(format!("step-{:08}", self.about.step));
+        let model = self.model(plan)?;
+        replace_folder(
+            &path,
+            |_| true,
+            |folder| {
+                model.save(folder, WeightsLayout::Vitok, Precision::F32)?;
+                self.write_training(&folder.join(TRAINING))?;
+                let about = serde_json::to_string_pretty(&self.about)
+                    .map_err(|e| Error::Input(format!("the run cannot be described: {e}")))?;
+                write_atomically(&folder.join(RUN), |out| out.write_all(about.as_bytes()))
+            },
+        )?;
+        let all = list(run)?;
+        for (_, old) in &all[..all.len().saturating_sub(keep)] {
+            std::fs::remove_dir_all(old).map_err(|e| Error::io(old, "remove", e))?;
+        }
+        Ok(path)
+    }
+
+    /// The model: the averaged weights, or the weights where there is no average.
+    ///
+    /// # Errors
+    /// [`Error::Device`]; [`Error::Input`] if a parameter is missing.
+    pub fn model(&self, plan: &Plan) -> Result<Tokenizer> {
+        let values = self.average.as_ref().unwrap_or(&self.weights);
+        Tokenizer::from_values(plan.clone(), &Device::flex(), |name, _| {
+            let value = values.get(name);
+            let value = value.ok_or_else(|| Error::Input(format!("there is no {name}")))?;
+            to_host(value.clone())
+        })
+    }
+
+    fn write_training(&self, path: &Path) -> Result<()> {
+        let weights = self.weights.iter().map(|(n, t)| (format!("weight.{n}"), t));
+        let moments = self.moments.iter().map(|(n, t)| (n.clone(), t));
+        let tensors = weights.chain(moments).map(|(name, tensor)| {
+            let tensor = tensor.clone();
+            NewTensor {
+                name,
+                shape: tensor.dims().to_vec(),
+                values: Box::new(move || to_host(tensor).map_err(std::io::Error::other)),
+            }
+        });
+        write_tensors(path, &BTreeMap::new(), tensors.collect(), Precision::F32)
+    }
+
+    /// What a checkpoint says about itself, without its tensors.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or [`Error::Config`] if it is damaged or of another version.
+    pub fn about(folder: &Path) -> Result<About> {
+        let path = folder.join(RUN);
+        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, "read", e))?;
+        serde_json::from_str(&text).map_err(|e| Error::Config {
+            path,
+            reason: format!("not a run this version can read: {e}"),
+        })
+    }
+
+    /// Reads a checkpoint. Tensors go to `device`.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Config`], [`Error::Weights`].
+    pub fn read(folder: &Path, device: &Device) -> Result<Self> {
+        let about = Self::about(folder)?;
+        let on_device = |values: Vec<f32>| {
+            let shape = [values.len()];
+            Tensor::<1>::from_data(TensorData::new(values, shape), device)
+        };
+        let mut file = TensorFile::open(&folder.join(TRAINING))?;
+        let (mut weights, mut moments) = (BTreeMap::new(), BTreeMap::new());
+        for name in file.names() {
+            let tensor = on_device(file.read(&name)?);
+            match name.strip_prefix("weight.") {
+                Some(name) => weights.insert(name.to_owned(), tensor),
+                None => moments.insert(name, tensor),
+            };
+        }
+        let average = if about.config.train.ema > 0.0 {
+            let model = Tokenizer::load(folder, Half::Both, None, &Device::flex())?;
+            let mut average = BTreeMap::new();
+            let mut outcome = Ok(());
+            crate::nn::params::for_each(model.network(), |name, _, parameter| {
+                match parameter.reader()() {
+                    Ok(values) => drop(average.insert(name.to_owned(), on_device(values))),
+                    Err(error) => outcome = Err(error),
+                }
+            });
+            outcome.map(|()| Some(average))?
+        } else {
+            None
+        };
+        Ok(Self {
+            about,
+            weights,
+            average,
+            moments,
+        })
+    }
+}

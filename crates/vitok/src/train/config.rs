@@ -1,0 +1,415 @@
+//! What a run is, as its TOML file says.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{OptimizerConfig, Schedule};
+use crate::config::{ModelSpec, Plan, read_toml};
+use crate::data::{Augment, LoaderConfig};
+use crate::{Error, Result};
+
+/// A training run. `model.variant`, `data.train` and `train.steps` are required.
+///
+/// ```toml
+/// [model]
+/// variant = "S-B/16"
+/// [data]
+/// train = ["photographs/train.txt"]
+/// held-out = ["photographs/held-out.txt"]
+/// [train]
+/// steps = 1000
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TrainConfig {
+    /// Decides initial weights, data order, crops and noise.
+    #[serde(default)]
+    pub seed: u64,
+    /// The network.
+    pub model: ModelSpec,
+    /// The pictures.
+    pub data: DataConfig,
+    /// What is minimised.
+    #[serde(default)]
+    pub loss: LossConfig,
+    /// How.
+    pub train: StepConfig,
+    /// How it is watched.
+    #[serde(default)]
+    pub evaluate: EvaluateConfig,
+}
+
+/// Which pictures, and how they are prepared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DataConfig {
+    /// Data sets to train on, as [`crate::data::Collection::open`] takes them.
+    pub train: Vec<DataSource>,
+    /// Data sets to evaluate on; none of their pictures may be in `train`.
+    #[serde(default)]
+    pub held_out: Vec<String>,
+    /// Crops and flips.
+    #[serde(default)]
+    pub augment: Augment,
+    /// Threads and memory.
+    #[serde(default)]
+    pub loader: LoaderConfig,
+}
+
+/// A data set, and how much of the mixture it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum DataSource {
+    /// With a share as large as it has pictures.
+    Path(String),
+    /// With a share given.
+    Shared(SharedSource),
+}
+
+/// A data set with its share of a mixture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SharedSource {
+    /// The data set.
+    pub path: String,
+    /// Its share, relative to the others'.
+    pub share: f64,
+}
+
+impl DataSource {
+    /// The data set.
+    pub fn path(&self) -> &str {
+        match self {
+            DataSource::Path(path) => path,
+            DataSource::Shared(source) => &source.path,
+        }
+    }
+}
+
+/// Weights of the losses' sum.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct LossConfig {
+    /// Mean squared error, pixels in [-1, 1].
+    pub mse: f64,
+    /// Charbonnier, a smooth absolute error.
+    pub charbonnier: f64,
+    /// Its rounding about 0.
+    pub charbonnier_eps: f64,
+    /// 1 - SSIM.
+    pub ssim: f64,
+    /// KL divergence of the code from a standard normal; nothing without a KL bottleneck.
+    pub kl: f64,
+}
+
+impl Default for LossConfig {
+    /// The paper's first stage without its perceptual loss (section 2.3).
+    fn default() -> Self {
+        Self {
+            mse: 1.0,
+            charbonnier: 0.0,
+            charbonnier_eps: 1e-3,
+            ssim: 0.0,
+            kl: 1e-3,
+        }
+    }
+}
+
+/// Steps, rates and what is written when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StepConfig {
+    /// Steps of the whole run.
+    pub steps: u64,
+    /// Pictures of a step.
+    #[serde(default = "default_batch")]
+    pub batch: usize,
+    /// Parts a step's batch is cut into, each computed on a thread of its own. More use more cores;
+    /// the sums are rounded otherwise, so another number gives (slightly) other weights.
+    #[serde(default = "default_parts")]
+    pub parts: usize,
+    /// Learning rate after the warm-up.
+    #[serde(default = "default_lr")]
+    pub lr: f64,
+    /// Learning rate of the last step.
+    #[serde(default)]
+    pub lr_end: f64,
+    /// Steps of warm-up.
+    #[serde(default)]
+    pub warmup: u64,
+    /// AdamW's betas.
+    #[serde(default = "default_betas")]
+    pub betas: [f64; 2],
+    /// AdamW's epsilon.
+    #[serde(default = "default_epsilon")]
+    pub epsilon: f64,
+    /// Decay of weight matrices; norms, biases and scales are not decayed.
+    #[serde(default = "default_weight_decay")]
+    pub weight_decay: f64,
+    /// Largest norm of the gradient; 0 does not clip.
+    #[serde(default = "default_clip")]
+    pub clip: f64,
+    /// Decay of the moving average of the weights, which is what is evaluated and saved as the
+    /// model; 0 has none.
+    #[serde(default)]
+    pub ema: f64,
+    /// Steps between checkpoints.
+    #[serde(default = "default_checkpoint_every")]
+    pub checkpoint_every: u64,
+    /// Checkpoints kept.
+    #[serde(default = "default_keep")]
+    pub keep: usize,
+    /// Steps between lines of the log.
+    #[serde(default = "default_log_every")]
+    pub log_every: u64,
+}
+
+fn default_batch() -> usize {
+    32
+}
+
+fn default_parts() -> usize {
+    1
+}
+
+fn default_lr() -> f64 {
+    3e-4
+}
+
+fn default_betas() -> [f64; 2] {
+    OptimizerConfig::default().betas
+}
+
+fn default_epsilon() -> f64 {
+    OptimizerConfig::default().epsilon
+}
+
+fn default_weight_decay() -> f64 {
+    OptimizerConfig::default().weight_decay
+}
+
+fn default_clip() -> f64 {
+    1.0
+}
+
+fn default_checkpoint_every() -> u64 {
+    500
+}
+
+fn default_keep() -> usize {
+    2
+}
+
+fn default_log_every() -> u64 {
+    10
+}
+
+/// Scores and samples while training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct EvaluateConfig {
+    /// Steps between evaluations.
+    pub every: u64,
+    /// Held-out pictures are resized and cropped to squares of this many pixels; 0 is the
+    /// augmentation's size.
+    pub size: usize,
+    /// Held-out pictures scored, the first ones; 0 all.
+    pub pictures: usize,
+    /// Pictures in the sample grid.
+    pub samples: usize,
+    /// Pictures of a batch.
+    pub batch: usize,
+}
+
+impl Default for EvaluateConfig {
+    fn default() -> Self {
+        Self {
+            every: 500,
+            size: 0,
+            pictures: 0,
+            samples: 8,
+            batch: 16,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Reads a TOML file and sets what `overrides` say (`train.lr=3e-4`).
+    ///
+    /// # Errors
+    /// As [`read_toml`] and [`check`](Self::check).
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
+        let config: Self = read_toml(path, overrides)?;
+        config.check().map_err(|error| match error {
+            Error::Input(reason) => Error::Config {
+                path: path.to_owned(),
+                reason,
+            },
+            other => other,
+        })?;
+        Ok(config)
+    }
+
+    /// Whether the numbers make sense.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the key, [`Error::Variant`].
+    pub fn check(&self) -> Result<()> {
+        let plan = self.plan()?;
+        self.data.augment.check()?;
+        let (train, loss) = (&self.train, &self.loss);
+        let not_negative = |x: f64| x.is_finite() && x >= 0.0;
+        let weights = [loss.mse, loss.charbonnier, loss.ssim, loss.kl];
+        let rules = [
+            (!self.data.train.is_empty(), "data.train names no data set"),
+            (
+                plan.tubelet.frames == 1,
+                "model.variant: pictures have one frame, so tubelets of one frame are needed",
+            ),
+            (train.steps > 0, "train.steps must be at least 1"),
+            (train.batch > 0, "train.batch must be at least 1"),
+            (
+                (1..=256).contains(&train.parts),
+                "train.parts must be 1 to 256",
+            ),
+            (
+                train.lr > 0.0 && train.lr.is_finite(),
+                "train.lr must be above 0",
+            ),
+            (
+                not_negative(train.lr_end),
+                "train.lr-end must not be negative",
+            ),
+            (
+                train.betas.iter().all(|b| (0.0..1.0).contains(b)),
+                "train.betas must be from 0 up to, but not, 1",
+            ),
+            (
+                train.epsilon > 0.0 && train.epsilon.is_finite(),
+                "train.epsilon must be above 0",
+            ),
+            (
+                not_negative(train.weight_decay),
+                "train.weight-decay must not be negative",
+            ),
+            (not_negative(train.clip), "train.clip must not be negative"),
+            (
+                (0.0..1.0).contains(&train.ema),
+                "train.ema must be from 0 up to, but not, 1",
+            ),
+            (
+                train.checkpoint_every > 0 && train.log_every > 0 && self.evaluate.every > 0,
+                "train.checkpoint-every, train.log-every and evaluate.every must be at least 1",
+            ),
+            (train.keep > 0, "train.keep must be at least 1"),
+            (self.evaluate.batch > 0, "evaluate.batch must be at least 1"),
+            (
+                weights.iter().all(|w| not_negative(*w)),
+                "the weights of loss must not be negative",
+            ),
+            (
+                loss.mse + loss.charbonnier + loss.ssim > 0.0,
+                "one of loss.mse, loss.charbonnier and loss.ssim must be above 0",
+            ),
+            (
+                loss.charbonnier_eps > 0.0 && loss.charbonnier_eps.is_finite(),
+                "loss.charbonnier-eps must be above 0",
+            ),
+            (
+                (0.0..=1.0).contains(&self.data.loader.max_bad),
+                "data.loader.max-bad is a share, from 0 to 1",
+            ),
+        ];
+        match rules.iter().find(|(holds, _)| !holds) {
+            Some((_, rule)) => Err(Error::Input((*rule).to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// The network's plan.
+    ///
+    /// # Errors
+    /// [`Error::Variant`].
+    pub fn plan(&self) -> Result<Plan> {
+        Plan::resolve(&self.model)
+    }
+
+    /// Side of the squares that held-out pictures become.
+    pub fn evaluation_size(&self) -> usize {
+        match self.evaluate.size {
+            0 => self.data.augment.size,
+            size => size,
+        }
+    }
+
+    pub(super) fn optimizer(&self) -> OptimizerConfig {
+        OptimizerConfig {
+            betas: self.train.betas,
+            epsilon: self.train.epsilon,
+            weight_decay: self.train.weight_decay,
+            clip: (self.train.clip > 0.0).then_some(self.train.clip),
+        }
+    }
+
+    pub(super) fn schedule(&self) -> Schedule {
+        Schedule {
+            peak: self.train.lr,
+            end: self.train.lr_end,
+            warmup: self.train.warmup,
+            steps: self.train.steps,
+        }
+    }
+
+    /// Where `other` differs in what decides the weights, as `key: old -> new`.
+    pub fn changes(&self, other: &Self) -> Vec<String> {
+        /// These only say how the run is watched and how fast it goes.
+        const FREE: [&str; 10] = [
+            "data.held-out",
+            "data.loader.threads",
+            "data.loader.ahead",
+            "data.loader.memory",
+            "data.loader.max-bad",
+            "data.loader.max-pixels",
+            "train.checkpoint-every",
+            "train.keep",
+            "train.log-every",
+            "evaluate",
+        ];
+        let [old, new] = [self, other].map(|c| serde_json::to_value(c).unwrap_or_default());
+        let mut found = Vec::new();
+        differences("", &old, &new, &mut found);
+        found.retain(|(key, _)| {
+            let free = |free: &&str| key == *free || key.starts_with(&format!("{free}."));
+            !FREE.iter().any(|f| free(&f))
+        });
+        found
+            .into_iter()
+            .map(|(key, change)| format!("{key}: {change}"))
+            .collect()
+    }
+}
+
+fn differences(
+    key: &str,
+    old: &serde_json::Value,
+    new: &serde_json::Value,
+    found: &mut Vec<(String, String)>,
+) {
+    let nothing = serde_json::Value::Null;
+    if let (Some(a), Some(b)) = (old.as_object(), new.as_object()) {
+        let names: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+        for name in names {
+            let key = match key {
+                "" => name.clone(),
+                key => format!("{key}.{name}"),
+            };
+            let value = |side: &'_ serde_json::Map<String, serde_json::Value>| {
+                side.get(name).cloned().unwrap_or(nothing.clone())
+            };
+            differences(&key, &value(a), &value(b), found);
+        }
+    } else if old != new {
+        found.push((key.to_owned(), format!("{old} -> {new}")));
+    }
+}

@@ -1,0 +1,341 @@
+//! The training loop.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use burn::tensor::Device;
+
+use super::checkpoint::{self, Checkpoint};
+use super::{Event, EventLog, HeldOut, Losses, TrainConfig, Trainer, curve};
+use crate::data::{Collection, Loader};
+use crate::files::write_atomically;
+use crate::tensor_file::Precision;
+use crate::tokenizer::{Tokenizer, WeightsLayout};
+use crate::{Error, Result};
+
+/// Whether to begin or to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Begin; refuse a folder that holds a run.
+    New,
+    /// Go on from the newest checkpoint, or begin where there is none.
+    Resume {
+        /// Go on even though the configuration changed.
+        accept_changes: bool,
+    },
+}
+
+/// Where a run is, after a step.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Steps taken.
+    pub step: u64,
+    /// Steps of the whole run.
+    pub steps: u64,
+    /// Losses of the last step.
+    pub losses: Losses,
+    /// Pictures of a step.
+    pub batch: usize,
+}
+
+/// Who watches a run.
+pub trait Observer {
+    /// Called after every step.
+    fn progress(&mut self, progress: &Progress);
+    /// Called for every event that goes into the log.
+    fn event(&mut self, event: &Event);
+    /// Called with what a user should know.
+    fn warning(&mut self, text: &str);
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Steps taken.
+    pub step: u64,
+    /// Whether those are all; otherwise `stop` was set.
+    pub finished: bool,
+}
+
+/// Trains, writing into the folder `run`: `config.toml`, `events.jsonl`, `checkpoints/`,
+/// `samples/`, `curve.svg` and, at the end, `model/`.
+///
+/// `stop` may be set at any time: the step under way is finished, a checkpoint written, and the run
+/// can be resumed. On one machine with one number of compute threads, a run that was stopped or
+/// killed and resumed ends with the same bits as one that was not.
+///
+/// # Errors
+/// [`Error::Input`] for a folder that holds a run already, for a changed configuration and for a
+/// loss that is no longer a number; [`Error::Data`], [`Error::Io`], [`Error::Device`] as they come.
+/// A full disk ends a run only where it would lose the result: a checkpoint that cannot be written
+/// is a warning, and the older ones stay.
+pub fn train(
+    config: &TrainConfig,
+    run: &Path,
+    start: Start,
+    device: &Device,
+    stop: &AtomicBool,
+    observer: &mut dyn Observer,
+) -> Result<Ending> {
+    config.check()?;
+    let checkpoint = starting_point(config, run, start)?;
+    let mut seconds = 0.0;
+    let mut trainer = match &checkpoint {
+        None => Trainer::new(config, device)?,
+        Some(folder) => {
+            let checkpoint = Checkpoint::read(folder, device)?;
+            seconds = checkpoint.about.seconds;
+            Trainer::resume(config, device, checkpoint)?
+        }
+    };
+
+    let (collections, shares) = open_sources(config, observer)?;
+    let (held_out, warnings) = HeldOut::read(config, &collections)?;
+    warnings.iter().for_each(|text| observer.warning(text));
+    let train_pictures = collections.iter().map(|c| c.records().len()).sum();
+    let mut loader = Loader::start(
+        collections,
+        &shares,
+        config.data.augment,
+        config.data.loader.clone(),
+        (config.train.batch, trainer.plan().tubelet.patch),
+        (config.seed, trainer.steps() * config.train.batch as u64),
+    )?;
+
+    std::fs::create_dir_all(run).map_err(|e| Error::io(run, "create the folder", e))?;
+    let text = toml::to_string_pretty(config)
+        .map_err(|e| Error::Input(format!("the configuration cannot be written: {e}")))?;
+    write_atomically(&run.join("config.toml"), |out| {
+        out.write_all(text.as_bytes())
+    })?;
+    let log = EventLog::open(&run.join("events.jsonl"), trainer.steps())?;
+    let mut journal = Journal {
+        log,
+        failed: false,
+        observer,
+    };
+    journal.event(Event::Start {
+        step: trainer.steps(),
+        config: Box::new(config.clone()),
+        parameters: trainer.parameters(),
+        train_pictures,
+        held_out_pictures: held_out.count(),
+    });
+
+    let every = |n: u64, step: u64| step.is_multiple_of(n) || step == config.train.steps;
+    let mut saved = trainer.steps();
+    let mut since_logged = (0, 0.0);
+    while trainer.steps() < config.train.steps && !stop.load(Ordering::Relaxed) {
+        let begun = Instant::now();
+        let taken = take_step(&mut trainer, &mut loader, &mut journal);
+        let step = trainer.steps();
+        let done = match taken {
+            Ok(done) => done,
+            Err(error) => {
+                // Whatever stands in the way, the work so far shall not be lost.
+                if saved < step {
+                    save(&trainer, seconds, config, run, &mut journal);
+                }
+                return Err(error);
+            }
+        };
+        let took = begun.elapsed().as_secs_f64();
+        seconds += took;
+        since_logged = (since_logged.0 + 1, since_logged.1 + took);
+        if every(config.train.log_every, step) {
+            let (steps, took) = since_logged;
+            since_logged = (0, 0.0);
+            journal.event(Event::Step {
+                step,
+                losses: done.losses,
+                gradient_norm: done.gradient_norm,
+                lr: done.lr,
+                pictures_per_second: (steps * config.train.batch) as f64 / took,
+                seconds,
+            });
+        }
+        if every(config.evaluate.every, step) && held_out.count() > 0 {
+            let model = trainer.checkpoint(seconds).model(trainer.plan())?;
+            evaluate(&model, &held_out, step, run, &mut journal)?;
+        }
+        if every(config.train.checkpoint_every, step)
+            && save(&trainer, seconds, config, run, &mut journal)
+        {
+            saved = step;
+        }
+        journal.observer.progress(&Progress {
+            step,
+            steps: config.train.steps,
+            losses: done.losses,
+            batch: config.train.batch,
+        });
+    }
+
+    let step = trainer.steps();
+    let finished = step >= config.train.steps;
+    let last = trainer.checkpoint(seconds);
+    if saved < step {
+        // This one must succeed, or the steps since the one before are lost.
+        let folder = last.write(run, trainer.plan(), config.train.keep)?;
+        journal.event(Event::Checkpoint { step, folder });
+    }
+    if finished {
+        let model = last.model(trainer.plan())?;
+        model.save(&run.join("model"), WeightsLayout::Vitok, Precision::F32)?;
+    }
+    journal.event(Event::End {
+        step,
+        finished,
+        seconds,
+    });
+    curve::draw(&run.join("curve.svg"), &journal.log.read()?)?;
+    Ok(Ending { step, finished })
+}
+
+/// The checkpoint to go on from, if any.
+fn starting_point(config: &TrainConfig, run: &Path, start: Start) -> Result<Option<PathBuf>> {
+    checkpoint::remove_unfinished(run)?;
+    let newest = checkpoint::list(run)?.pop();
+    let Some((step, folder)) = newest else {
+        if start == Start::New && run.join("events.jsonl").exists() {
+            return Err(Error::Input(format!(
+                "{}: holds a run that was ended before its first checkpoint; begin it again with \
+                 --resume, or choose another --out",
+                run.display()
+            )));
+        }
+        return Ok(None);
+    };
+    let Start::Resume { accept_changes } = start else {
+        return Err(Error::Input(format!(
+            "{}: holds a run at step {step}; go on with --resume, or choose another --out",
+            run.display()
+        )));
+    };
+    let before = Checkpoint::about(&folder)?.config;
+    let changes = before.changes(config);
+    if before.plan()? != config.plan()? {
+        return Err(Error::Input(format!(
+            "{}: the run is of another network, so it cannot go on: {}",
+            run.display(),
+            changes.join(", ")
+        )));
+    }
+    if !changes.is_empty() && !accept_changes {
+        return Err(Error::Input(format!(
+            "{}: the configuration changed since step {step}: {}. Undo that to continue the same \
+             run, or add --accept-changes to go on with the new values",
+            run.display(),
+            changes.join(", ")
+        )));
+    }
+    Ok(Some(folder))
+}
+
+fn open_sources(
+    config: &TrainConfig,
+    observer: &mut dyn Observer,
+) -> Result<(Vec<Collection>, Vec<f64>)> {
+    let mut collections = Vec::new();
+    let mut shares = Vec::new();
+    let given = |source: &super::DataSource| match source {
+        super::DataSource::Path(_) => None,
+        super::DataSource::Shared(source) => Some(source.share),
+    };
+    let sources = &config.data.train;
+    if sources.iter().any(|s| given(s).is_some()) && !sources.iter().all(|s| given(s).is_some()) {
+        return Err(Error::Input(
+            "data.train: give every data set a share, or none".into(),
+        ));
+    }
+    for source in sources {
+        let collection = Collection::open(source.path())?;
+        for warning in collection.warnings() {
+            observer.warning(warning);
+        }
+        shares.push(given(source).unwrap_or(collection.records().len() as f64));
+        collections.push(collection);
+    }
+    Ok((collections, shares))
+}
+
+fn take_step(
+    trainer: &mut Trainer,
+    loader: &mut Loader,
+    journal: &mut Journal,
+) -> Result<super::Step> {
+    let (pictures, bad) = loader.next_batch()?;
+    for picture in bad {
+        journal.observer.warning(&picture.reason);
+        journal.event(Event::BadPicture {
+            step: trainer.steps(),
+            name: picture.name,
+            reason: picture.reason,
+        });
+    }
+    trainer.step(pictures)
+}
+
+fn evaluate(
+    model: &Tokenizer,
+    held_out: &HeldOut,
+    step: u64,
+    run: &Path,
+    journal: &mut Journal,
+) -> Result<()> {
+    let grid = run.join("samples").join(format!("step-{step:08}.png"));
+    let scores = held_out.score(model, &grid)?;
+    journal.event(Event::Evaluation {
+        step,
+        psnr: scores.psnr,
+        ssim: scores.ssim,
+        pictures: held_out.count(),
+        size: held_out.size(),
+    });
+    curve::draw(&run.join("curve.svg"), &journal.log.read()?)
+}
+
+/// Writes a checkpoint. Failing is a warning: the run goes on, and the older ones are still there.
+fn save(
+    trainer: &Trainer,
+    seconds: f64,
+    config: &TrainConfig,
+    run: &Path,
+    journal: &mut Journal,
+) -> bool {
+    let checkpoint = trainer.checkpoint(seconds);
+    match checkpoint.write(run, trainer.plan(), config.train.keep) {
+        Ok(folder) => {
+            let step = trainer.steps();
+            journal.event(Event::Checkpoint { step, folder });
+            true
+        }
+        Err(error) => {
+            let text = format!("no checkpoint at step {}: {error}", trainer.steps());
+            journal.observer.warning(&text);
+            false
+        }
+    }
+}
+
+/// Tells the observer and the log.
+struct Journal<'a> {
+    log: EventLog,
+    /// Whether the log could not be written before; said once.
+    failed: bool,
+    observer: &'a mut dyn Observer,
+}
+
+impl Journal<'_> {
+    fn event(&mut self, event: Event) {
+        self.observer.event(&event);
+        if let Err(error) = self.log.add(&event)
+            && !self.failed
+        {
+            self.failed = true;
+            self.observer
+                .warning(&format!("{error}; training goes on without it"));
+        }
+    }
+}

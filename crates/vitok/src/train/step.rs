@@ -1,0 +1,168 @@
+//! One step's loss: pictures through the network and against themselves.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::RngExt;
+use rand_distr::StandardNormal;
+use serde::Serialize;
+
+use super::LossConfig;
+use crate::config::Plan;
+use crate::data::generator;
+use crate::device::to_host;
+use crate::losses::one_minus_ssim;
+use crate::patches::{TokenBatch, patchify, unpatchify_runs};
+use crate::pixels::{Picture, clip_from_pictures};
+use crate::tokenizer::{Network, Taps};
+use crate::{Error, Result};
+
+/// Pixels are in [-1, 1].
+const RANGE: f64 = 2.0;
+
+/// SSIM's window does not fit smaller pictures, which then do not count in it.
+const SMALLEST_SSIM: usize = 6;
+
+/// The losses of a step, each before its weight; none where its weight is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Losses {
+    /// Their weighted sum.
+    pub loss: f64,
+    /// Mean squared error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mse: Option<f64>,
+    /// Charbonnier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charbonnier: Option<f64>,
+    /// 1 - SSIM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub one_minus_ssim: Option<f64>,
+    /// KL divergence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kl: Option<f64>,
+}
+
+impl Losses {
+    /// Adds `share` times the losses of a part of a batch.
+    pub(super) fn add(&mut self, part: &Self, share: f64) {
+        let sum = |sum: &mut Option<f64>, part: Option<f64>| {
+            if let Some(part) = part {
+                *sum = Some(sum.unwrap_or(0.0) + share * part);
+            }
+        };
+        self.loss += share * part.loss;
+        sum(&mut self.mse, part.mse);
+        sum(&mut self.charbonnier, part.charbonnier);
+        sum(&mut self.one_minus_ssim, part.one_minus_ssim);
+        sum(&mut self.kl, part.kl);
+    }
+}
+
+/// Pictures as one batch of patches.
+///
+/// # Errors
+/// [`Error::Input`] for no pictures.
+pub fn batch_of(pictures: &[Picture], plan: &Plan, device: &Device) -> Result<TokenBatch> {
+    let clips = pictures
+        .iter()
+        .map(|p| clip_from_pictures(std::slice::from_ref(p), device));
+    patchify(&clips.collect::<Result<Vec<_>>>()?, plan.tubelet, None)
+}
+
+/// The weighted loss of a batch, to go backward from, and its parts. With a KL bottleneck the code
+/// is sampled, by a generator of the numbers `random`.
+///
+/// # Errors
+/// [`Error::Input`] if the network lacks a half, [`Error::Device`].
+pub fn loss(
+    network: &Network,
+    plan: &Plan,
+    batch: &TokenBatch,
+    config: &LossConfig,
+    random: &[u64],
+) -> Result<(Tensor<1>, Losses)> {
+    let (Some(encoder), Some(decoder)) = (&network.encoder, &network.decoder) else {
+        return Err(Error::Input("only a whole model can be trained".into()));
+    };
+    let device = batch.tokens.device();
+    let code = encoder.encode(plan, batch, &mut Taps::off());
+    let latents = match &code.moments {
+        Some(moments) => moments.sample(noise(moments.mean.dims(), random, &device)),
+        None => code.latents.clone(),
+    };
+    let found = decoder.decode(plan, &latents, &mut Taps::off());
+    let found = unpatchify_runs(&found, plan.tubelet)?;
+    let wanted = unpatchify_runs(batch, plan.tubelet)?;
+
+    // Every pixel counts alike in the errors, every picture alike in SSIM.
+    let (mut squares, mut smooth, mut structure) = (None, None, None);
+    let (mut pixels, mut pictures) = (0, 0);
+    for (found, wanted) in found.into_iter().zip(wanted) {
+        pixels += found.shape().num_elements();
+        let square = (found.clone() - wanted.clone()).square();
+        if config.mse > 0.0 {
+            add(&mut squares, square.clone().sum());
+        }
+        if config.charbonnier > 0.0 {
+            let foot = config.charbonnier_eps.powi(2);
+            add(&mut smooth, (square + foot).sqrt().sum());
+        }
+        let [n, colours, frames, height, width] = found.dims();
+        if config.ssim > 0.0 && height.min(width) >= SMALLEST_SSIM {
+            let frame_by_frame = |x: Tensor<5>| {
+                x.swap_dims(1, 2)
+                    .reshape([n * frames, colours, height, width])
+            };
+            let (found, wanted) = (frame_by_frame(found), frame_by_frame(wanted));
+            let each = one_minus_ssim(found, wanted, RANGE)?;
+            add(&mut structure, each * (n * frames) as f64);
+            pictures += n * frames;
+        }
+    }
+    let mean = |sum: Option<Tensor<1>>, count: usize| sum.map(|sum| sum / count as f64);
+    let parts = [
+        (config.mse, mean(squares, pixels)),
+        (config.charbonnier, mean(smooth, pixels)),
+        (config.ssim, mean(structure, pictures)),
+        (
+            config.kl,
+            (code.moments.filter(|_| config.kl > 0.0)).map(|moments| moments.kl()),
+        ),
+    ];
+    let mut total = None;
+    let mut values = [None; 4];
+    for ((weight, part), value) in parts.into_iter().zip(&mut values) {
+        let Some(part) = part else { continue };
+        *value = Some(f64::from(to_host(part.clone())?[0]));
+        add(&mut total, part * weight);
+    }
+    let Some(total) = total else {
+        return Err(Error::Input(
+            "no loss applies to these pictures: they are too small for SSIM alone".into(),
+        ));
+    };
+    let [mse, charbonnier, one_minus_ssim, kl] = values;
+    let losses = Losses {
+        loss: f64::from(to_host(total.clone())?[0]),
+        mse,
+        charbonnier,
+        one_minus_ssim,
+        kl,
+    };
+    Ok((total, losses))
+}
+
+fn add(sum: &mut Option<Tensor<1>>, term: Tensor<1>) {
+    *sum = Some(match sum.take() {
+        Some(sum) => sum + term,
+        None => term,
+    });
+}
+
+/// Standard normal values, the same on every device.
+fn noise(shape: [usize; 3], random: &[u64], device: &Device) -> Tensor<3> {
+    let rng = generator("noise", random);
+    let values: Vec<f32> = rng
+        .sample_iter(StandardNormal)
+        .take(shape.iter().product())
+        .collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}

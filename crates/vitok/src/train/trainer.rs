@@ -1,0 +1,221 @@
+//! What changes from step to step.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor};
+
+use super::checkpoint::{About, Checkpoint};
+use super::step::{batch_of, loss};
+use super::{Ema, Losses, Optimizer, TrainConfig};
+use crate::config::Plan;
+use crate::nn::params;
+use crate::pixels::Picture;
+use crate::tokenizer::{Network, Tokenizer};
+use crate::{Error, Result};
+
+/// A network in training.
+#[derive(Debug)]
+pub struct Trainer {
+    config: TrainConfig,
+    plan: Plan,
+    /// Where the network is; it differentiates.
+    device: Device,
+    network: Network,
+    optimizer: Optimizer,
+    average: Option<Ema>,
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// Losses of the batch, before the step.
+    pub losses: Losses,
+    /// Norm of the gradient before clipping.
+    pub gradient_norm: f64,
+    /// Learning rate.
+    pub lr: f64,
+}
+
+impl Trainer {
+    /// A network with initial weights.
+    ///
+    /// # Errors
+    /// [`Error::Variant`].
+    pub fn new(config: &TrainConfig, device: &Device) -> Result<Self> {
+        let device = device.clone().autodiff();
+        let plan = config.plan()?;
+        let model = Tokenizer::random(plan.clone(), config.seed, &device)?;
+        let network = model.network().clone();
+        let average =
+            (config.train.ema > 0.0).then(|| Ema::new(config.train.ema, params::values(&network)));
+        Ok(Self {
+            config: config.clone(),
+            plan,
+            device,
+            network,
+            optimizer: Optimizer::new(config.optimizer()),
+            average,
+        })
+    }
+
+    /// Goes on from a checkpoint that was read onto the same device.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the checkpoint is not of this network.
+    pub fn resume(config: &TrainConfig, device: &Device, checkpoint: Checkpoint) -> Result<Self> {
+        let mut trainer = Self::new(config, device)?;
+        let Checkpoint {
+            about,
+            mut weights,
+            average,
+            moments,
+        } = checkpoint;
+        let mut missing = None;
+        trainer.network = params::update(trainer.network, |name, _, _| {
+            let value = weights.remove(name);
+            if value.is_none() {
+                missing = Some(name.to_owned());
+            }
+            value
+        });
+        if let Some(name) = missing {
+            return Err(Error::Input(format!(
+                "the checkpoint is of another network: it has no {name}"
+            )));
+        }
+        trainer.optimizer = Optimizer::resume(config.optimizer(), about.step, moments)?;
+        trainer.average = (config.train.ema > 0.0).then(|| {
+            let values = average.unwrap_or_else(|| params::values(&trainer.network));
+            Ema::new(config.train.ema, values)
+        });
+        Ok(trainer)
+    }
+
+    /// Steps taken.
+    pub fn steps(&self) -> u64 {
+        self.optimizer.steps()
+    }
+
+    /// The network's plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Number of trained values.
+    pub fn parameters(&self) -> usize {
+        let mut count = 0;
+        params::for_each(&self.network, |_, shape, _| {
+            count += shape.iter().product::<usize>();
+        });
+        count
+    }
+
+    /// Takes a step on a batch of pictures. The batch is cut into `train.parts`, each on a thread of
+    /// its own, and their gradients are summed in order.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the loss is no number; nothing has changed then. [`Error::Device`] if
+    /// the device failed; the trainer is of no use then.
+    pub fn step(&mut self, mut pictures: Vec<Picture>) -> Result<Step> {
+        let step = self.steps();
+        // Pictures of one size come together: a part then meets few and large tensors, and little
+        // padding. The order within a batch means nothing.
+        pictures.sort_by_key(|p| (p.width(), p.height()));
+        let all = pictures.len();
+        let parts = pictures.chunks(all.div_ceil(self.config.train.parts.max(1)).max(1));
+        let parts: Vec<Result<Part>> = std::thread::scope(|scope| {
+            let workers: Vec<_> = parts
+                .enumerate()
+                .map(|(number, pictures)| {
+                    // A graph of its own for each part.
+                    let network = params::update(self.network.clone(), |_, _, value| Some(value));
+                    let share = pictures.len() as f64 / all as f64;
+                    let random = [self.config.seed, step, number as u64];
+                    let (plan, config, device) = (&self.plan, &self.config.loss, &self.device);
+                    scope.spawn(move || {
+                        let batch = batch_of(pictures, plan, device)?;
+                        let (total, losses) = loss(&network, plan, &batch, config, &random)?;
+                        let gradients = (total * share).backward();
+                        Ok(Part {
+                            share,
+                            losses,
+                            gradients: params::gradients(&network, &gradients),
+                        })
+                    })
+                })
+                .collect();
+            let results = workers.into_iter().map(|worker| {
+                let panicked = |_| Err(Error::Input("a part of the step panicked".into()));
+                worker.join().unwrap_or_else(panicked)
+            });
+            results.collect()
+        });
+        let (losses, gradients) = summed(parts)?;
+        if !losses.loss.is_finite() {
+            return Err(Error::Input(format!(
+                "the loss is {} at step {step}: training diverged; resume from a checkpoint with a \
+                 smaller train.lr (and --accept-changes), or clip the gradient (train.clip)",
+                losses.loss
+            )));
+        }
+        let lr = self.config.schedule().rate(step);
+        let nothing = Network {
+            encoder: None,
+            decoder: None,
+        };
+        let network = std::mem::replace(&mut self.network, nothing);
+        let (network, gradient_norm) = self.optimizer.step(network, gradients, lr)?;
+        self.network = network;
+        if let Some(average) = &mut self.average {
+            average.update(&self.network, step + 1);
+        }
+        Ok(Step {
+            losses,
+            gradient_norm,
+            lr,
+        })
+    }
+
+    /// The state, to be written down.
+    pub fn checkpoint(&self, seconds: f64) -> Checkpoint {
+        Checkpoint {
+            about: About {
+                step: self.steps(),
+                seconds,
+                config: self.config.clone(),
+            },
+            weights: params::values(&self.network),
+            average: self.average.as_ref().map(|a| a.values().clone()),
+            moments: self
+                .optimizer
+                .state()
+                .collect::<BTreeMap<String, Tensor<1>>>(),
+        }
+    }
+}
+
+/// What came of a part of a batch.
+struct Part {
+    /// Its share of the batch.
+    share: f64,
+    losses: Losses,
+    /// Already times the share.
+    gradients: BTreeMap<String, Tensor<1>>,
+}
+
+fn summed(parts: Vec<Result<Part>>) -> Result<(Losses, BTreeMap<String, Tensor<1>>)> {
+    let mut losses = Losses::default();
+    let mut gradients = BTreeMap::new();
+    for part in parts {
+        let part = part?;
+        losses.add(&part.losses, part.share);
+        for (name, gradient) in part.gradients {
+            let sum = match gradients.remove(&name) {
+                Some(sum) => sum + gradient,
+                None => gradient,
+            };
+            gradients.insert(name, sum);
+        }
+    }
+    Ok((losses, gradients))
+}

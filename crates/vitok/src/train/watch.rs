@@ -1,0 +1,120 @@
+//! Held-out scores and sample grids while training.
+
+use std::path::Path;
+
+use super::TrainConfig;
+use crate::data::Collection;
+use crate::evaluate::{PictureScores, mean_scores, score_picture};
+use crate::pixels::{
+    Picture, ReadOptions, centre_crop_guided_diffusion, picture_grid, write_picture,
+};
+use crate::tokenizer::Tokenizer;
+use crate::{Error, Result};
+
+/// Rows of a sample grid are originals and reconstructions in turn, this many to a row.
+const GRID_COLUMNS: usize = 8;
+
+/// The held-out pictures, ready.
+#[derive(Debug)]
+pub struct HeldOut {
+    pictures: Vec<Picture>,
+    size: usize,
+    samples: usize,
+    batch: usize,
+}
+
+impl HeldOut {
+    /// Reads the held-out pictures and crops them to squares. Unreadable ones are left out and
+    /// described in the second result.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for data sets that cannot be opened or hold nothing readable, and for a
+    /// picture that is also trained on.
+    pub fn read(config: &TrainConfig, train: &[Collection]) -> Result<(Self, Vec<String>)> {
+        let size = config.evaluation_size();
+        let mut warnings = Vec::new();
+        let mut pictures = Vec::new();
+        let trained: std::collections::HashSet<&str> = train
+            .iter()
+            .flat_map(|c| c.records().iter().map(|r| r.name.as_str()))
+            .collect();
+        let most = match config.evaluate.pictures {
+            0 => usize::MAX,
+            most => most,
+        };
+        let options = ReadOptions {
+            max_pixels: config.data.loader.max_pixels,
+            ..Default::default()
+        };
+        for path in &config.data.held_out {
+            let collection = Collection::open(path)?;
+            warnings.extend_from_slice(collection.warnings());
+            for (index, record) in collection.records().iter().enumerate() {
+                if trained.contains(record.name.as_str()) {
+                    return Err(Error::Data {
+                        name: path.clone(),
+                        reason: format!(
+                            "{} is in data.train too; scores on it would mean nothing",
+                            record.name
+                        ),
+                    });
+                }
+                if pictures.len() >= most {
+                    continue;
+                }
+                let picture = collection.picture(index, &options);
+                match picture.and_then(|p| centre_crop_guided_diffusion(&p, size)) {
+                    Ok(picture) => pictures.push(picture),
+                    Err(error) => warnings.push(format!("held out, not scored: {error}")),
+                }
+            }
+        }
+        if pictures.is_empty() && !config.data.held_out.is_empty() {
+            return Err(Error::Data {
+                name: config.data.held_out.join(", "),
+                reason: "none of the held-out pictures can be read".into(),
+            });
+        }
+        let held_out = Self {
+            pictures,
+            size,
+            samples: config.evaluate.samples,
+            batch: config.evaluate.batch,
+        };
+        Ok((held_out, warnings))
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.pictures.len()
+    }
+
+    /// Side of the squares in pixels.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Mean scores of a model, and its sample grid at `grid`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for the grid; [`Error::Input`] for a model that gives no numbers.
+    pub fn score(&self, model: &Tokenizer, grid: &Path) -> Result<PictureScores> {
+        let mut scores = Vec::with_capacity(self.pictures.len());
+        let mut panels = Vec::new();
+        for batch in self.pictures.chunks(self.batch) {
+            for (original, found) in batch.iter().zip(model.reconstruct(batch)?) {
+                if scores.len() < self.samples {
+                    panels.push([original.clone(), found.clone()]);
+                }
+                scores.push(score_picture(original, &found)?);
+            }
+        }
+        let rows = panels.chunks(GRID_COLUMNS).flat_map(|row| {
+            [0, 1].map(|which| row.iter().map(|panel| panel[which].clone()).collect())
+        });
+        if !panels.is_empty() {
+            write_picture(grid, &picture_grid(&rows.collect::<Vec<_>>())?)?;
+        }
+        mean_scores(&scores)
+    }
+}
