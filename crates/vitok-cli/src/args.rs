@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use vitok::tensor_file::Precision;
+use vitok::tokenizer::WeightsLayout;
 
 /// Visual tokenizers: pictures and clips to compact latents and back.
 #[derive(Parser)]
@@ -70,6 +72,20 @@ The folder OUT holds events.jsonl (what happened, a JSON object a line), curve.s
 (held-out pictures above their reconstructions), checkpoints/, and at the end model/, which every
 other command takes as --model. Ctrl-C stops after a checkpoint.")]
     Train(TrainArgs),
+    /// Score a model beside codes without a network: PCA, bicubic, JPEG
+    #[command(after_help = "Examples:
+  vitok compare photos/ --model models/photographs-64
+  vitok compare held-out.txt --fit train.txt --size 64,128,256 --model runs/a/model --out sheets/
+
+Every code gets the number of values of the model's own (PCA: the same patches and channels;
+bicubic: the picture made that small, and large again), JPEG the bytes of its 16-bit floats.
+PCA is fitted on --fit, at each size, or comes with the model. With --out, OUT/compare-SIZE.png
+shows a picture a row: original, vitok, PCA, bicubic, JPEG.")]
+    Compare(CompareArgs),
+    /// Write a model in another precision or layout
+    #[command(after_help = "Example:
+  vitok convert runs/a/model my-model --precision f16")]
+    Convert(ConvertArgs),
     /// Write a model with random weights
     #[command(after_help = "Examples:
   vitok init S-B/16 my-model
@@ -132,6 +148,25 @@ pub enum DeviceName {
     Cuda,
     Wgpu,
     Vulkan,
+}
+
+impl From<ModelLayout> for WeightsLayout {
+    fn from(layout: ModelLayout) -> Self {
+        match layout {
+            ModelLayout::Vitok => WeightsLayout::Vitok,
+            ModelLayout::Release => WeightsLayout::Release,
+        }
+    }
+}
+
+impl From<WeightPrecision> for Precision {
+    fn from(precision: WeightPrecision) -> Self {
+        match precision {
+            WeightPrecision::F32 => Precision::F32,
+            WeightPrecision::F16 => Precision::F16,
+            WeightPrecision::Bf16 => Precision::Bf16,
+        }
+    }
 }
 
 impl DeviceName {
@@ -246,6 +281,53 @@ pub struct TrainArgs {
     /// Print events as JSON lines
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+pub struct CompareArgs {
+    /// Data sets: pictures, folders, lists of paths, tar shards
+    #[arg(required = true)]
+    pub inputs: Vec<String>,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Sides of the squares pictures are cropped to, in pixels
+    #[arg(long, value_name = "PIXELS", value_delimiter = ',', default_value = "64", value_parser = at_least_one)]
+    pub size: Vec<usize>,
+    /// Data sets to fit PCA on, never those that are scored
+    #[arg(long, value_name = "DATA")]
+    pub fit: Vec<String>,
+    /// A PCA fitted before
+    #[arg(long, value_name = "FILE", conflicts_with = "fit")]
+    pub linear: Option<PathBuf>,
+    /// Write the PCA fitted at the first size
+    #[arg(long, value_name = "FILE", requires = "fit")]
+    pub save_linear: Option<PathBuf>,
+    /// Folder for sheets of pictures
+    #[arg(long, short)]
+    pub out: Option<PathBuf>,
+    /// Refuse pictures of more pixels than this before decoding them
+    #[arg(long, value_name = "PIXELS", default_value_t = 1 << 28)]
+    pub max_pixels: u64,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct ConvertArgs {
+    /// Model folder, safetensors file, or downloaded model's name
+    pub model: String,
+    /// Folder to write; must not exist or be empty
+    pub out: PathBuf,
+    /// Variant or TOML spec, where the files cannot tell
+    #[arg(long, value_name = "VARIANT")]
+    pub variant: Option<String>,
+    /// Files to write
+    #[arg(long, value_enum, default_value_t = ModelLayout::Vitok)]
+    pub layout: ModelLayout,
+    /// How values are stored
+    #[arg(long, value_enum, default_value_t = WeightPrecision::F16)]
+    pub precision: WeightPrecision,
 }
 
 #[derive(Args)]

@@ -7,6 +7,7 @@ mod args;
 mod batch;
 mod commands;
 mod interrupt;
+mod memory;
 mod model;
 mod output;
 mod preprocess;
@@ -19,6 +20,7 @@ use args::{Cli, Command};
 
 fn main() -> ExitCode {
     interrupt::handle();
+    memory::keep();
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Info(args) => commands::info::run(&args),
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
         Command::Decode(args) => commands::decode::run(&args),
         Command::Reconstruct(args) => commands::reconstruct::run(&args),
         Command::Train(args) => commands::train::run(&args),
+        Command::Compare(args) => commands::compare::run(&args),
+        Command::Convert(args) => commands::convert::run(&args),
         Command::Init(args) => commands::init::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
     };

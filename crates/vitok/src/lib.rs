@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod baselines;
 pub mod config;
 pub mod data;
 mod device;

@@ -1,32 +1,18 @@
 //! `vitok init`
 
-use anyhow::bail;
-use vitok::tensor_file::Precision;
-use vitok::tokenizer::{Tokenizer, WeightsLayout};
+use std::path::Path;
 
-use crate::args::{InitArgs, ModelLayout, WeightPrecision};
+use anyhow::bail;
+use vitok::tokenizer::Tokenizer;
+
+use crate::args::InitArgs;
 use crate::{model, output};
 
 pub fn run(args: &InitArgs) -> anyhow::Result<bool> {
     let plan = model::plan_of(&args.variant)?;
-    if args
-        .out
-        .read_dir()
-        .is_ok_and(|mut entries| entries.next().is_some())
-    {
-        bail!("{}: not empty; choose another folder", args.out.display());
-    }
+    check_target(&args.out)?;
     let tokenizer = Tokenizer::random(plan, args.seed, &vitok::open_device("cpu")?)?;
-    let layout = match args.layout {
-        ModelLayout::Vitok => WeightsLayout::Vitok,
-        ModelLayout::Release => WeightsLayout::Release,
-    };
-    let precision = match args.precision {
-        WeightPrecision::F32 => Precision::F32,
-        WeightPrecision::F16 => Precision::F16,
-        WeightPrecision::Bf16 => Precision::Bf16,
-    };
-    tokenizer.save(&args.out, layout, precision)?;
+    tokenizer.save(&args.out, args.layout.into(), args.precision.into())?;
     output::line(&format!(
         "{} with random weights (seed {}) is in {}",
         tokenizer.plan().variant,
@@ -34,4 +20,13 @@ pub fn run(args: &InitArgs) -> anyhow::Result<bool> {
         args.out.display()
     ))?;
     Ok(true)
+}
+
+/// Refuses to write a model among other things.
+pub fn check_target(folder: &Path) -> anyhow::Result<()> {
+    let not_empty = |mut entries: std::fs::ReadDir| entries.next().is_some();
+    if folder.read_dir().is_ok_and(not_empty) {
+        bail!("{}: not empty; choose another folder", folder.display());
+    }
+    Ok(())
 }

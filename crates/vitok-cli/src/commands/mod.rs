@@ -1,6 +1,8 @@
 //! One module a command; `run` returns whether all went well.
 
+pub mod compare;
 pub mod completions;
+pub mod convert;
 pub mod decode;
 pub mod download;
 pub mod encode;

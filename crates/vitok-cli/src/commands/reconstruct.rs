@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use serde::Serialize;
-use vitok::evaluate::{SsimConvention, psnr, ssim};
+use vitok::evaluate::{PICTURE_SSIM, byte_planes, psnr, ssim};
 use vitok::patches::Extent;
 use vitok::pixels::{Picture, clip_from_pictures, find_pictures, pictures_from_clip, side_by_side};
 use vitok::tokenizer::{Half, Tokenizer};
@@ -33,9 +33,6 @@ struct Row {
     encode_seconds: f64,
     decode_seconds: f64,
 }
-
-/// The convention of the printed SSIM.
-const SSIM: SsimConvention = SsimConvention::Torchmetrics;
 
 pub fn run(args: &ReconstructArgs) -> anyhow::Result<bool> {
     let jobs = batch::collect(&args.inputs, &args.out, |path| {
@@ -121,7 +118,7 @@ fn reconstruct(tokenizer: &Tokenizer, args: &ReconstructArgs, job: &Job) -> anyh
     let each: Vec<f64> = a
         .iter()
         .zip(&b)
-        .filter_map(|(a, b)| ssim(a, b, shape, 255.0, SSIM).ok())
+        .filter_map(|(a, b)| ssim(a, b, shape, 255.0, PICTURE_SSIM).ok())
         .collect();
     Ok(Row {
         input: job.input.clone(),
@@ -147,10 +144,4 @@ fn mean(values: impl Iterator<Item = Option<f64>>) -> String {
         n if n == all.len() => format!("{mean:.4}"),
         n => format!("{mean:.4} over {n} of {}", all.len()),
     }
-}
-
-/// `[3, H, W]` in 0..=255: scores are those of the written bytes.
-fn byte_planes(picture: &Picture) -> Vec<f32> {
-    let plane = |c: usize| picture.rgb()[c..].iter().step_by(3).map(|&b| f32::from(b));
-    (0..3).flat_map(plane).collect()
 }

@@ -85,7 +85,9 @@ pub(super) fn list(run: &Path) -> Result<Vec<(u64, PathBuf)>> {
         let entry = entry.map_err(|e| Error::io(&folder, "search the folder", e))?;
         let name = entry.file_name();
         let step = name.to_str().and_then(|name| name.strip_prefix("step-"));
-        if let Some(step) = step.and_then(|step| step.parse().ok()) {
+        if let Some(step) = step.and_then(|step| step.parse().ok())
+            && entry.path().is_dir()
+        {
             found.push((step, entry.path()));
         }
     }

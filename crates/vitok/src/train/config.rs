@@ -380,8 +380,8 @@ impl TrainConfig {
         let mut found = Vec::new();
         differences("", &old, &new, &mut found);
         found.retain(|(key, _)| {
-            let free = |free: &&str| key == *free || key.starts_with(&format!("{free}."));
-            !FREE.iter().any(|f| free(&f))
+            let free = |free: &str| key == free || key.starts_with(&format!("{free}."));
+            !FREE.iter().any(|f| free(f))
         });
         found
             .into_iter()

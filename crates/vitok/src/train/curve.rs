@@ -83,12 +83,14 @@ where
     let mut chart = ChartBuilder::on(area)
         .caption(title, ("sans-serif", 18))
         .margin(10)
+        .margin_right(30)
         .x_label_area_size(30)
         .y_label_area_size(60)
         .build_cartesian_2d(steps, least..most)?;
     chart
         .configure_mesh()
         .x_desc("step")
+        .x_label_formatter(&|step| format!("{step:.0}"))
         .light_line_style(BLACK.mix(0.05))
         .draw()?;
     chart.draw_series(LineSeries::new(points.iter().copied(), colour))?;

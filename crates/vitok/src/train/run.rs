@@ -10,6 +10,7 @@ use super::checkpoint::{self, Checkpoint};
 use super::{Event, EventLog, HeldOut, Losses, TrainConfig, Trainer, curve};
 use crate::data::{Collection, Loader};
 use crate::files::write_atomically;
+use crate::pixels::write_picture;
 use crate::tensor_file::Precision;
 use crate::tokenizer::{Tokenizer, WeightsLayout};
 use crate::{Error, Result};
@@ -155,14 +156,14 @@ pub fn train(
                 seconds,
             });
         }
-        if every(config.evaluate.every, step) && held_out.count() > 0 {
-            let model = trainer.checkpoint(seconds).model(trainer.plan())?;
-            evaluate(&model, &held_out, step, run, &mut journal)?;
-        }
         if every(config.train.checkpoint_every, step)
             && save(&trainer, seconds, config, run, &mut journal)
         {
             saved = step;
+        }
+        if every(config.evaluate.every, step) && held_out.count() > 0 {
+            let model = trainer.checkpoint(seconds).model(trainer.plan())?;
+            evaluate(&model, &held_out, step, run, &mut journal)?;
         }
         journal.observer.progress(&Progress {
             step,
@@ -189,7 +190,7 @@ pub fn train(
         finished,
         seconds,
     });
-    curve::draw(&run.join("curve.svg"), &journal.log.read()?)?;
+    journal.draw(run);
     Ok(Ending { step, finished })
 }
 
@@ -285,7 +286,7 @@ fn evaluate(
     journal: &mut Journal,
 ) -> Result<()> {
     let grid = run.join("samples").join(format!("step-{step:08}.png"));
-    let scores = held_out.score(model, &grid)?;
+    let (scores, samples) = held_out.score(model)?;
     journal.event(Event::Evaluation {
         step,
         psnr: scores.psnr,
@@ -293,7 +294,11 @@ fn evaluate(
         pictures: held_out.count(),
         size: held_out.size(),
     });
-    curve::draw(&run.join("curve.svg"), &journal.log.read()?)
+    if let Some(samples) = samples {
+        journal.warn_of(write_picture(&grid, &samples));
+    }
+    journal.draw(run);
+    Ok(())
 }
 
 /// Writes a checkpoint. Failing is a warning: the run goes on, and the older ones are still there.
@@ -336,6 +341,21 @@ impl Journal<'_> {
             self.failed = true;
             self.observer
                 .warning(&format!("{error}; training goes on without it"));
+        }
+    }
+
+    fn draw(&mut self, run: &Path) {
+        let drawn = self
+            .log
+            .read()
+            .and_then(|events| curve::draw(&run.join("curve.svg"), &events));
+        self.warn_of(drawn);
+    }
+
+    /// What only shows how the run goes must not end it.
+    fn warn_of(&mut self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.observer.warning(&error.to_string());
         }
     }
 }

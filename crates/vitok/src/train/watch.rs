@@ -1,13 +1,9 @@
 //! Held-out scores and sample grids while training.
 
-use std::path::Path;
-
 use super::TrainConfig;
 use crate::data::Collection;
 use crate::evaluate::{PictureScores, mean_scores, score_picture};
-use crate::pixels::{
-    Picture, ReadOptions, centre_crop_guided_diffusion, picture_grid, write_picture,
-};
+use crate::pixels::{Picture, ReadOptions, centre_crop_guided_diffusion, picture_grid};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
 
@@ -94,11 +90,12 @@ impl HeldOut {
         self.size
     }
 
-    /// Mean scores of a model, and its sample grid at `grid`.
+    /// Mean scores of a model, and a sheet of samples, if any are wanted: originals above their
+    /// reconstructions.
     ///
     /// # Errors
-    /// [`Error::Io`] for the grid; [`Error::Input`] for a model that gives no numbers.
-    pub fn score(&self, model: &Tokenizer, grid: &Path) -> Result<PictureScores> {
+    /// [`Error::Input`] for a model that gives no numbers.
+    pub fn score(&self, model: &Tokenizer) -> Result<(PictureScores, Option<Picture>)> {
         let mut scores = Vec::with_capacity(self.pictures.len());
         let mut panels = Vec::new();
         for batch in self.pictures.chunks(self.batch) {
@@ -112,9 +109,11 @@ impl HeldOut {
         let rows = panels.chunks(GRID_COLUMNS).flat_map(|row| {
             [0, 1].map(|which| row.iter().map(|panel| panel[which].clone()).collect())
         });
-        if !panels.is_empty() {
-            write_picture(grid, &picture_grid(&rows.collect::<Vec<_>>())?)?;
-        }
-        mean_scores(&scores)
+        let rows: Vec<Vec<Picture>> = rows.collect();
+        let sheet = match rows.is_empty() {
+            true => None,
+            false => Some(picture_grid(&rows)?),
+        };
+        Ok((mean_scores(&scores)?, sheet))
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop where it stands
 
+mod data;
 mod golden;
 mod hub;
 mod image_metrics;
@@ -11,6 +12,7 @@ mod losses;
 mod parity;
 mod pixels;
 mod plans;
+mod runs;
 mod training;
 mod variants;
 mod weights;

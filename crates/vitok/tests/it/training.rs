@@ -13,7 +13,12 @@ fn host<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.try_into_vec_as().unwrap()
 }
 
-fn step<M: Module>(optimizer: &mut Optimizer, module: M, loss: Tensor<1>, rate: f64) -> (M, f64) {
+fn descend<M: Module>(
+    optimizer: &mut Optimizer,
+    module: M,
+    loss: Tensor<1>,
+    rate: f64,
+) -> (M, f64) {
     let gradients = params::gradients(&module, &loss.backward());
     optimizer.step(module, gradients, rate).unwrap()
 }
@@ -68,7 +73,7 @@ fn adamw_follows_its_formula() {
     for step in 1..=3 {
         // The loss is the sum of squares, its gradient twice the value.
         let loss = two.matrix.val().square().sum() + two.bias.val().square().sum();
-        let (stepped, norm) = step(&mut optimizer, two, loss, 0.01);
+        let (stepped, norm) = descend(&mut optimizer, two, loss, 0.01);
         two = stepped;
         let expected_norm = x.iter().map(|x| 4.0 * x * x).sum::<f64>().sqrt();
         assert!((norm - expected_norm).abs() < 1e-5);
@@ -133,7 +138,7 @@ fn one_batch_is_learnt_by_heart() {
             let loss = mse(out.tokens, patches.tokens.clone());
             error = f64::from(host(loss.clone())[0]);
             let rate = schedule.rate(step);
-            let (stepped, _) = step(&mut optimizer, network, loss, rate);
+            let (stepped, _) = descend(&mut optimizer, network, loss, rate);
             network = stepped;
         }
         let psnr = 10.0 * (4.0 / error).log10();
@@ -153,7 +158,7 @@ fn a_resumed_optimiser_goes_on_as_if_nothing_happened() {
     let run = |mut two: Two, optimizer: &mut Optimizer, steps: usize| {
         for _ in 0..steps {
             let loss = two.matrix.val().square().sum() + two.bias.val().square().sum();
-            two = step(optimizer, two, loss, 0.01).0;
+            two = descend(optimizer, two, loss, 0.01).0;
         }
         two
     };

@@ -1,0 +1,53 @@
+//! How many pictures a second the loader gives by itself: first from the files, then, where they fit
+//! in memory, decoded already.
+//!
+//! `cargo run --release -p vitok --example loader -- CONFIG [KEY=VALUE…]`
+
+use std::path::Path;
+use std::time::Instant;
+
+use vitok::data::{Collection, Loader};
+use vitok::train::TrainConfig;
+use vitok::{Error, Result};
+
+/// Epochs timed.
+const EPOCHS: usize = 3;
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let usage = || Error::Input("usage: loader CONFIG [KEY=VALUE…]".into());
+    let path = arguments.next().ok_or_else(usage)?;
+    let config = TrainConfig::read(Path::new(&path), &arguments.collect::<Vec<_>>())?;
+    let sources = config.data.train.iter();
+    let collections = sources
+        .map(|source| Collection::open(source.path()))
+        .collect::<Result<Vec<_>>>()?;
+    let sizes: Vec<f64> = collections
+        .iter()
+        .map(|c| c.records().len() as f64)
+        .collect();
+    let pictures = sizes.iter().sum::<f64>() as usize;
+    let batch = config.train.batch;
+    let mut loader = Loader::start(
+        collections,
+        &sizes,
+        config.data.augment,
+        config.data.loader.clone(),
+        (batch, config.plan()?.tubelet.patch),
+        (config.seed, 0),
+    )?;
+    println!(
+        "{pictures} pictures, {} threads, {} MiB for decoded pictures",
+        config.data.loader.threads, config.data.loader.memory
+    );
+    for epoch in 1..=EPOCHS {
+        let begun = Instant::now();
+        let batches = pictures.div_ceil(batch);
+        for _ in 0..batches {
+            loader.next_batch()?;
+        }
+        let rate = (batches * batch) as f64 / begun.elapsed().as_secs_f64();
+        println!("epoch {epoch}: {rate:.1} pictures/s");
+    }
+    Ok(())
+}

@@ -1,0 +1,518 @@
+//! Whole training runs: resumed, interrupted, misconfigured.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::tensor::Device;
+use vitok::Result;
+use vitok::nn::params;
+use vitok::pixels::{Picture, write_picture};
+use vitok::tokenizer::{Half, Tokenizer};
+use vitok::train::{
+    Ending, Event, LossConfig, Observer, Progress, Start, TrainConfig, Trainer, batch_of, loss,
+    train,
+};
+
+const CONFIG: &str = r#"
+seed = 5
+[model]
+variant = "w16_d1_h2/1x4x4"
+bottleneck = "kl"
+[data]
+train = ["pictures"]
+held-out = ["held-out"]
+[data.augment]
+size = 16
+[loss]
+ssim = 0.1
+[train]
+steps = 6
+batch = 4
+parts = 2
+ema = 0.9
+lr = 1e-3
+checkpoint-every = 2
+log-every = 1
+[evaluate]
+every = 3
+"#;
+
+/// Smooth random colours.
+fn picture(number: usize, width: usize, height: usize) -> Picture {
+    let rgb = (0..width * height).flat_map(|i| {
+        let (x, y, n) = ((i % width) as f64, (i / width) as f64, number as f64);
+        [0.0, 1.0, 2.0].map(|c| {
+            let wave = (x * 0.21 + n).sin() + (y * 0.17 + 2.0 * c + n).cos();
+            (wave * 60.0 + 128.0) as u8
+        })
+    });
+    Picture::new(width, height, rgb.collect()).unwrap()
+}
+
+struct Workshop(tempfile::TempDir);
+
+impl Workshop {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, count) in [("pictures", 6), ("held-out", 2)] {
+            for i in 0..count {
+                let place = folder.path().join(name).join(format!("{i}.png"));
+                let number = i + 10 * name.len();
+                write_picture(&place, &picture(number, 20 + 5 * i, 22)).unwrap();
+            }
+        }
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The configuration, its data sets found from anywhere.
+    fn config(&self, changes: &[&str]) -> TrainConfig {
+        self.try_config(CONFIG, changes).unwrap()
+    }
+
+    fn try_config(&self, text: &str, changes: &[&str]) -> Result<TrainConfig> {
+        let file = self.path("config.toml");
+        fs::write(&file, text).unwrap();
+        let here = self.0.path().display();
+        let mut all = vec![
+            format!("data.train=[\"{here}/pictures\"]"),
+            format!("data.held-out=[\"{here}/held-out\"]"),
+        ];
+        all.extend(changes.iter().map(|c| c.to_string()));
+        TrainConfig::read(&file, &all)
+    }
+}
+
+#[derive(Default)]
+struct Watcher<'a> {
+    events: Vec<serde_json::Value>,
+    warnings: Vec<String>,
+    /// Sets the flag after this step.
+    stop: Option<(u64, &'a AtomicBool)>,
+}
+
+impl Observer for Watcher<'_> {
+    fn progress(&mut self, progress: &Progress) {
+        if let Some((step, flag)) = self.stop
+            && progress.step == step
+        {
+            flag.store(true, Ordering::SeqCst);
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.events.push(serde_json::to_value(event).unwrap());
+    }
+
+    fn warning(&mut self, text: &str) {
+        self.warnings.push(text.to_owned());
+    }
+}
+
+const RESUME: Start = Start::Resume {
+    accept_changes: false,
+};
+
+fn run(config: &TrainConfig, folder: &Path, start: Start) -> Result<Ending> {
+    let never = AtomicBool::new(false);
+    let mut watcher = Watcher::default();
+    train(config, folder, start, &Device::flex(), &never, &mut watcher)
+}
+
+fn model_bytes(run: &Path) -> Vec<u8> {
+    fs::read(run.join("model/model.safetensors")).unwrap()
+}
+
+fn events(run: &Path) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(run.join("events.jsonl")).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_stopped_run_goes_on_to_the_same_bits() {
+    let shop = Workshop::new();
+    let config = shop.config(&[]);
+    let whole = shop.path("whole");
+    assert_eq!(
+        run(&config, &whole, Start::New).unwrap(),
+        Ending {
+            step: 6,
+            finished: true
+        }
+    );
+
+    let parts = shop.path("parts");
+    let stop = AtomicBool::new(false);
+    let mut watcher = Watcher {
+        stop: Some((3, &stop)),
+        ..Default::default()
+    };
+    let ending = train(
+        &config,
+        &parts,
+        Start::New,
+        &Device::flex(),
+        &stop,
+        &mut watcher,
+    )
+    .unwrap();
+    assert_eq!(
+        ending,
+        Ending {
+            step: 3,
+            finished: false
+        }
+    );
+    assert!(!parts.join("model").exists(), "not done yet");
+    // As a kill would leave it: a checkpoint half-written, a line half-written.
+    fs::create_dir(parts.join("checkpoints/.vitok-half")).unwrap();
+    let mut log = fs::OpenOptions::new()
+        .append(true)
+        .open(parts.join("events.jsonl"))
+        .unwrap();
+    std::io::Write::write_all(&mut log, b"{\"event\":\"st").unwrap();
+    assert_eq!(
+        run(&config, &parts, RESUME).unwrap(),
+        Ending {
+            step: 6,
+            finished: true
+        }
+    );
+    assert_eq!(model_bytes(&parts), model_bytes(&whole));
+    assert!(!parts.join("checkpoints/.vitok-half").exists());
+
+    let steps: Vec<u64> = events(&parts)
+        .iter()
+        .filter(|e| e["event"] == "step")
+        .map(|e| e["step"].as_u64().unwrap())
+        .collect();
+    assert_eq!(steps, [1, 2, 3, 4, 5, 6], "each step once");
+    let losses = |run: &Path| -> Vec<serde_json::Value> {
+        let all = events(run).into_iter().filter(|e| e["event"] == "step");
+        all.map(|e| e["loss"].clone()).collect()
+    };
+    assert_eq!(losses(&parts), losses(&whole));
+    for file in [
+        "curve.svg",
+        "config.toml",
+        "samples/step-00000003.png",
+        "samples/step-00000006.png",
+    ] {
+        assert!(parts.join(file).exists(), "{file}");
+    }
+    let kept: Vec<_> = fs::read_dir(parts.join("checkpoints")).unwrap().collect();
+    assert_eq!(kept.len(), 2, "the newest two");
+    // The averaged weights are the model.
+    let last = parts.join("checkpoints/step-00000006");
+    assert_eq!(
+        fs::read(last.join("model.safetensors")).unwrap(),
+        model_bytes(&parts)
+    );
+    Tokenizer::load(&parts.join("model"), Half::Both, None, &Device::flex()).unwrap();
+    // Another seed is another run.
+    let other = shop.path("other");
+    run(&shop.config(&["seed=6"]), &other, Start::New).unwrap();
+    assert_ne!(model_bytes(&other), model_bytes(&whole));
+}
+
+#[test]
+fn a_tar_shard_trains_as_its_folder() {
+    let shop = Workshop::new();
+    let mut tar = tar::Builder::new(Vec::new());
+    for i in 0..6 {
+        let name = format!("{i}.png");
+        tar.append_path_with_name(shop.path("pictures").join(&name), &name)
+            .unwrap();
+    }
+    fs::write(shop.path("all.tar"), tar.into_inner().unwrap()).unwrap();
+    let shard = format!("data.train=[\"{}\"]", shop.path("all.tar").display());
+    run(
+        &shop.config(&["data.loader.threads=1"]),
+        &shop.path("a"),
+        Start::New,
+    )
+    .unwrap();
+    run(
+        &shop.config(&[&shard, "data.loader.threads=4"]),
+        &shop.path("b"),
+        Start::New,
+    )
+    .unwrap();
+    assert_eq!(model_bytes(&shop.path("a")), model_bytes(&shop.path("b")));
+}
+
+#[test]
+fn a_changed_configuration_is_noticed() {
+    let shop = Workshop::new();
+    let folder = shop.path("run");
+    let short = shop.config(&["train.steps=2"]);
+    run(&short, &folder, Start::New).unwrap();
+    let says = |config: &TrainConfig, start: Start, words: &[&str]| {
+        let error = run(config, &folder, start).unwrap_err().to_string();
+        for word in words {
+            assert!(error.contains(word), "{word}: {error}");
+        }
+    };
+    says(&short, Start::New, &["holds a run at step 2", "--resume"]);
+    let changed = shop.config(&["train.steps=4", "train.lr=0.5", "train.log-every=3"]);
+    says(
+        &changed,
+        RESUME,
+        &[
+            "train.lr: 0.001 -> 0.5",
+            "train.steps: 2 -> 4",
+            "--accept-changes",
+        ],
+    );
+    let accept = Start::Resume {
+        accept_changes: true,
+    };
+    says(
+        &shop.config(&["model.variant=w24_d1_h2/1x4x4"]),
+        accept,
+        &["another network", "model.variant"],
+    );
+    assert_eq!(
+        run(&shop.config(&["train.steps=4"]), &folder, accept)
+            .unwrap()
+            .step,
+        4
+    );
+    // What only watches may change freely.
+    let watching = [
+        "train.steps=4",
+        "evaluate.samples=1",
+        "data.loader.threads=1",
+        "train.keep=1",
+    ];
+    assert_eq!(
+        run(&shop.config(&watching), &folder, RESUME).unwrap().step,
+        4
+    );
+    // And where there is nothing, resuming begins.
+    assert_eq!(run(&short, &shop.path("new"), RESUME).unwrap().step, 2);
+}
+
+#[test]
+fn configurations_are_checked_and_keys_suggested() {
+    let shop = Workshop::new();
+    let says = |text: &str, changes: &[&str], words: &[&str]| {
+        let error = shop.try_config(text, changes).unwrap_err().to_string();
+        for word in words {
+            assert!(
+                error.contains(word),
+                "{changes:?} should say {word}: {error}"
+            );
+        }
+    };
+    says(
+        CONFIG,
+        &["train.learning=1"],
+        &["unknown field `learning`", "--set"],
+    );
+    says(CONFIG, &["train.warm_up=1"], &["did you mean `warmup`?"]);
+    says(
+        CONFIG,
+        &["data.augment.crop-shar=1"],
+        &["did you mean `crop-share`?"],
+    );
+    says(CONFIG, &["los.mse=1"], &["did you mean `loss`?"]);
+    says(CONFIG, &["train.lr=fast"], &["expected f64", "config.toml"]);
+    says(CONFIG, &["train.lr"], &["KEY=VALUE"]);
+    says(CONFIG, &["seed.x=1"], &["seed is a value"]);
+    says(CONFIG, &["train.lr=-1"], &["train.lr must be above 0"]);
+    says(CONFIG, &["train.batch=0"], &["train.batch"]);
+    says(CONFIG, &["train.ema=1.0"], &["train.ema"]);
+    says(CONFIG, &["loss.mse=0", "loss.ssim=0"], &["loss.mse"]);
+    says(CONFIG, &["model.variant=S-B/4x8"], &["one frame"]);
+    says(CONFIG, &["model.variant=nonsense"], &["nonsense"]);
+    // A fault of the file itself comes with its line.
+    let typo = CONFIG.replace("lr = 1e-3", "lrr = 1e-3");
+    says(&typo, &[], &["lrr = 1e-3", "did you mean `lr`?"]);
+    let config = shop.config(&[
+        "train.lr=3e-4",
+        "data.augment.recipe=paper",
+        "evaluate.samples=3",
+    ]);
+    assert_eq!((config.train.lr, config.evaluate.samples), (3e-4, 3));
+    // What is written down reads back the same.
+    let text = toml::to_string(&config).unwrap();
+    assert_eq!(toml::from_str::<TrainConfig>(&text).unwrap(), config);
+    assert!(config.changes(&config).is_empty());
+}
+
+#[test]
+fn what_is_trained_on_is_not_evaluated_on() {
+    let shop = Workshop::new();
+    let both = format!("data.held-out=[\"{}\"]", shop.path("pictures").display());
+    let error = run(&shop.config(&[&both]), &shop.path("run"), Start::New).unwrap_err();
+    assert!(
+        error.to_string().contains("is in data.train too"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_failed_checkpoint_is_a_warning_until_the_end() {
+    let shop = Workshop::new();
+    let folder = shop.path("run");
+    fs::create_dir_all(&folder).unwrap();
+    let never = AtomicBool::new(false);
+    let mut watcher = Watcher::default();
+    let config = shop.config(&[]);
+    // Nothing can be written below a file, nor a folder over one.
+    fs::write(folder.join("samples"), "in the way").unwrap();
+    fs::create_dir(folder.join("checkpoints")).unwrap();
+    fs::write(folder.join("checkpoints/step-00000004"), "in the way").unwrap();
+    fs::write(folder.join("checkpoints/step-00000006"), "in the way").unwrap();
+    let outcome = train(
+        &config,
+        &folder,
+        RESUME,
+        &Device::flex(),
+        &never,
+        &mut watcher,
+    );
+    let error = outcome.unwrap_err().to_string();
+    assert!(error.contains("step-00000006"), "{error}");
+    let warned = |word: &str| watcher.warnings.iter().any(|w| w.contains(word));
+    assert!(
+        warned("no checkpoint at step 4") && warned("samples"),
+        "{:?}",
+        watcher.warnings
+    );
+    // With room again, the run goes on from the checkpoint it has.
+    fs::remove_file(folder.join("checkpoints/step-00000004")).unwrap();
+    fs::remove_file(folder.join("checkpoints/step-00000006")).unwrap();
+    assert!(folder.join("checkpoints/step-00000002/run.json").exists());
+    fs::remove_file(folder.join("samples")).unwrap();
+    run(&config, &folder, RESUME).unwrap();
+    run(&config, &shop.path("whole"), Start::New).unwrap();
+    assert_eq!(model_bytes(&folder), model_bytes(&shop.path("whole")));
+}
+
+#[test]
+fn training_that_diverges_says_so() {
+    let shop = Workshop::new();
+    let config = shop.config(&["train.lr=1e30", "train.clip=0", "train.ema=0"]);
+    let error = run(&config, &shop.path("run"), Start::New)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("diverged") && error.contains("train.lr"),
+        "{error}"
+    );
+}
+
+/// Pictures of many sizes, some not of whole patches.
+fn ragged() -> Vec<Picture> {
+    [(16, 16), (9, 14), (16, 16), (21, 8), (12, 7)]
+        .iter()
+        .enumerate()
+        .map(|(i, &(width, height))| picture(i, width, height))
+        .collect()
+}
+
+#[test]
+fn every_parameter_gets_a_gradient() {
+    let device = Device::flex().autodiff();
+    let all = LossConfig {
+        mse: 1.0,
+        charbonnier: 1.0,
+        ssim: 1.0,
+        kl: 1.0,
+        ..Default::default()
+    };
+    for variant in ["w16_d2_h2/1x4x4", "paper:w24_d1_h2/1x4x4"] {
+        let plan = vitok::config::Plan::of_variant(variant).unwrap();
+        let model = Tokenizer::random(plan.clone(), 1, &device).unwrap();
+        let batch = batch_of(&ragged(), &plan, &device).unwrap();
+        let (total, losses) = loss(model.network(), &plan, &batch, &all, &[1]).unwrap();
+        assert!(losses.mse.is_some() && losses.charbonnier.is_some());
+        assert!(losses.one_minus_ssim.is_some());
+        assert_eq!(losses.kl.is_some(), variant.starts_with("paper"));
+        let gradients = params::gradients(model.network(), &total.backward());
+        params::for_each(model.network(), |name, _, _| {
+            let gradient: Vec<f32> = gradients[name].clone().try_into_vec_as().unwrap();
+            assert!(gradient.iter().any(|g| *g != 0.0), "{variant}: {name}");
+        });
+    }
+}
+
+/// The loss of a ragged batch is that of its pictures: errors by pixel, SSIM by picture.
+#[test]
+fn padding_and_company_do_not_change_the_loss() {
+    let device = Device::flex().autodiff();
+    let plan = vitok::config::Plan::of_variant("w16_d1_h2/1x4x4").unwrap();
+    let model = Tokenizer::random(plan.clone(), 1, &device).unwrap();
+    let config = LossConfig {
+        charbonnier: 0.5,
+        ssim: 0.25,
+        ..Default::default()
+    };
+    let of = |pictures: &[Picture]| {
+        let batch = batch_of(pictures, &plan, &device).unwrap();
+        loss(model.network(), &plan, &batch, &config, &[1])
+            .unwrap()
+            .1
+    };
+    let together = of(&ragged());
+    let alone: Vec<_> = ragged()
+        .iter()
+        .map(|p| of(std::slice::from_ref(p)))
+        .collect();
+    let pixels: Vec<f64> = ragged().iter().map(|p| p.size().pixels() as f64).collect();
+    let by = |weights: &[f64], values: Vec<f64>| {
+        let sum: f64 = weights.iter().zip(values).map(|(w, v)| w * v).sum();
+        sum / weights.iter().sum::<f64>()
+    };
+    let close = |a: Option<f64>, b: f64| (a.unwrap() - b).abs() < 1e-5 * b;
+    assert!(close(
+        together.mse,
+        by(&pixels, alone.iter().map(|l| l.mse.unwrap()).collect())
+    ));
+    let smooth = alone.iter().map(|l| l.charbonnier.unwrap()).collect();
+    assert!(close(together.charbonnier, by(&pixels, smooth)));
+    let structure = alone.iter().map(|l| l.one_minus_ssim.unwrap()).collect();
+    assert!(close(together.one_minus_ssim, by(&[1.0; 5], structure)));
+    let sum = together.mse.unwrap()
+        + 0.5 * together.charbonnier.unwrap()
+        + 0.25 * together.one_minus_ssim.unwrap();
+    assert!((together.loss - sum).abs() < 1e-5 * sum);
+}
+
+/// A batch in one part or in three: the same step, up to rounding.
+#[test]
+fn parts_of_a_batch_add_up() {
+    let shop = Workshop::new();
+    let pictures: Vec<Picture> = (0..6).map(|i| picture(i, 16, 16)).collect();
+    let after = |parts: usize| -> BTreeMap<String, Vec<f32>> {
+        let changes = [
+            format!("train.parts={parts}"),
+            "model.bottleneck=layer-norm".into(),
+        ];
+        let config = shop.config(&changes.each_ref().map(String::as_str));
+        let mut trainer = Trainer::new(&config, &Device::flex()).unwrap();
+        let step = trainer.step(pictures.clone()).unwrap();
+        assert!(step.gradient_norm > 0.0 && step.losses.mse.is_some());
+        let state = trainer.checkpoint(0.0).moments.into_iter();
+        state
+            .filter(|(name, _)| name.starts_with("mean."))
+            .map(|(name, mean)| (name, mean.try_into_vec_as().unwrap()))
+            .collect()
+    };
+    let (one, three) = (after(1), after(3));
+    for (name, mean) in &one {
+        let scale = mean.iter().fold(0f32, |a, b| a.max(b.abs()));
+        for (a, b) in mean.iter().zip(&three[name]) {
+            assert!((a - b).abs() <= 1e-4 * scale, "{name}: {a} {b}");
+        }
+    }
+}
