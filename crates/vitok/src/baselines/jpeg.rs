@@ -26,7 +26,7 @@ pub struct Jpeg {
 /// [`Error::Input`] for pictures JPEG cannot hold.
 pub fn jpeg(picture: &Picture, bytes: usize) -> Result<Jpeg> {
     let mut best = encode(picture, 1)?;
-    let (mut low, mut high) = (1, 100);
+    let (mut low, mut high) = (1u8, 100u8);
     while low < high {
         let middle = (low + high).div_ceil(2);
         let file = encode(picture, middle)?;
