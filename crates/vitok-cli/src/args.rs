@@ -78,7 +78,8 @@ other command takes as --model. Ctrl-C stops after a checkpoint.")]
   vitok compare held-out.txt --fit train.txt --size 64,128,256 --model runs/a/model --out sheets/
 
 Every code gets the number of values of the model's own (PCA: the same patches and channels;
-bicubic: the picture made that small, and large again), JPEG the bytes of its 16-bit floats.
+bicubic: the picture made that small, and large again; it may get a few more). JPEG gets the bytes
+of those values as 16-bit floats, or what it needs at its lowest quality.
 PCA is fitted on --fit, at each size, or comes with the model. With --out, OUT/compare-SIZE.png
 shows a picture a row: original, vitok, PCA, bicubic, JPEG.")]
     Compare(CompareArgs),
@@ -290,7 +291,7 @@ pub struct CompareArgs {
     pub inputs: Vec<String>,
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Sides of the squares pictures are cropped to, in pixels
+    /// Sides of the squares pictures are resized and cropped to, in pixels
     #[arg(long, value_name = "PIXELS", value_delimiter = ',', default_value = "64", value_parser = at_least_one)]
     pub size: Vec<usize>,
     /// Data sets to fit PCA on, never those that are scored

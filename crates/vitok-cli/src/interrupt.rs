@@ -25,8 +25,12 @@ pub fn handle() {
     }
 }
 
-/// From now on the first Ctrl-C only sets the flag returned; the second ends the program.
+/// Set by Ctrl-C once [`soften`] was called.
 pub fn flag() -> &'static AtomicBool {
-    GRACEFUL.store(true, Ordering::SeqCst);
     &STOP
+}
+
+/// From now on the first Ctrl-C only sets the flag; the second ends the program.
+pub fn soften() {
+    GRACEFUL.store(true, Ordering::SeqCst);
 }

@@ -1,5 +1,6 @@
 //! `vitok compare`
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -49,11 +50,14 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<bool> {
             tubelet.frames
         );
     }
+    let (scored, fitted_on) = (open_all(&args.inputs)?, open_all(&args.fit)?);
+    check_apart(&scored, &fitted_on)?;
+    check_outputs(args)?;
     let mut bad = 0;
-    let pictures = read_all(&args.inputs, args.max_pixels, &mut bad)?;
-    let fit = match args.fit.is_empty() {
+    let pictures = read_all(&scored, args.max_pixels, &mut bad)?;
+    let fit = match fitted_on.is_empty() {
         true => None,
-        false => Some(read_all(&args.fit, args.max_pixels, &mut bad)?),
+        false => Some(read_all(&fitted_on, args.max_pixels, &mut bad)?),
     };
     let stored = stored_linear(args, &tokenizer, fit.is_some())?;
     let mut tables = Vec::new();
@@ -125,19 +129,84 @@ fn stored_linear(
     Ok(Some(code))
 }
 
-fn read_all(inputs: &[String], max_pixels: u64, bad: &mut usize) -> anyhow::Result<Vec<Picture>> {
-    let options = ReadOptions {
-        max_pixels,
-        ..Default::default()
-    };
-    let mut pictures = Vec::new();
+fn open_all(inputs: &[String]) -> anyhow::Result<Vec<Collection>> {
+    let mut collections = Vec::new();
     for input in inputs {
         let collection = Collection::open(input)?;
         collection
             .warnings()
             .iter()
             .for_each(|w| output::warning(w));
-        let bar = bar(collection.records().len(), input);
+        collections.push(collection);
+    }
+    Ok(collections)
+}
+
+/// A baseline fitted on what it is scored on would be flattered.
+fn check_apart(scored: &[Collection], fitted_on: &[Collection]) -> anyhow::Result<()> {
+    let all = |collections: &[Collection]| -> HashSet<String> {
+        let of = |c: &Collection| {
+            (0..c.records().len())
+                .filter_map(|i| c.identity(i))
+                .collect()
+        };
+        collections
+            .iter()
+            .flat_map(|c| -> Vec<String> { of(c) })
+            .collect()
+    };
+    match all(scored).intersection(&all(fitted_on)).next() {
+        Some(both) => bail!("{both} is among the scored pictures and in --fit too"),
+        None => Ok(()),
+    }
+}
+
+/// Nothing but an older result may be overwritten, and no result may become an input.
+fn check_outputs(args: &CompareArgs) -> anyhow::Result<()> {
+    if let Some(path) = &args.save_linear
+        && path.exists()
+        && LinearCode::read(path).is_err()
+    {
+        bail!(
+            "{}: exists and is no linear code, so it is not overwritten; choose another --save-linear",
+            path.display()
+        );
+    }
+    let Some(out) = args
+        .out
+        .as_ref()
+        .and_then(|out| std::path::absolute(out).ok())
+    else {
+        return Ok(());
+    };
+    let out = out.canonicalize().unwrap_or(out);
+    for input in args.inputs.iter().chain(&args.fit).map(Path::new) {
+        if input.is_dir()
+            && input
+                .canonicalize()
+                .is_ok_and(|input| out.starts_with(input))
+        {
+            bail!(
+                "the sheets would lie among the pictures of {}; choose another --out",
+                input.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn read_all(
+    collections: &[Collection],
+    max_pixels: u64,
+    bad: &mut usize,
+) -> anyhow::Result<Vec<Picture>> {
+    let options = ReadOptions {
+        max_pixels,
+        ..Default::default()
+    };
+    let mut pictures = Vec::new();
+    for collection in collections {
+        let bar = bar(collection.records().len(), collection.name());
         for index in 0..collection.records().len() {
             match collection.picture(index, &options) {
                 Ok(picture) => pictures.push(picture),
@@ -207,7 +276,12 @@ fn compare(
     let bytes = files.iter().map(|f| f.bytes as f64).sum::<f64>() / files.len() as f64;
     let quality = files.iter().map(|f| f64::from(f.quality)).sum::<f64>() / files.len() as f64;
     let found = files.into_iter().map(|file| file.picture).collect();
-    codes.push((format!("JPEG (quality {quality:.0})"), None, bytes, found));
+    let over = match bytes > 2.0 * values as f64 {
+        true => ", larger",
+        false => "",
+    };
+    let name = format!("JPEG (quality {quality:.0}{over})");
+    codes.push((name, None, bytes, found));
 
     if let Some(out) = &args.out {
         write_sheets(out, size, originals, &codes)?;

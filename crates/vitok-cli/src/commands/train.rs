@@ -29,19 +29,34 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
     let mut watcher = Watcher {
         bar: ProgressBar::hidden(),
         json: args.json,
+        begun: false,
         score: String::new(),
     };
     let stop = interrupt::flag();
     let ending = train(&config, &run, start, &device, stop, &mut watcher);
     watcher.bar.finish_and_clear();
-    let ending = ending?;
     let folder = run.display();
+    let set: String = (args.set.iter())
+        .map(|change| format!(" --set '{change}'"))
+        .collect();
+    let go_on = format!(
+        "go on with: vitok train {} --out {folder}{set} --resume",
+        args.config.display()
+    );
+    let ending = match ending {
+        Ok(ending) => ending,
+        Err(error) => {
+            output::error(&error.to_string());
+            if watcher.begun {
+                output::note(&format!("when that is mended, {go_on}"));
+            }
+            return Ok(false);
+        }
+    };
     if !ending.finished {
         output::note(&format!(
-            "stopped after step {} of {}; go on with: vitok train {} --out {folder} --resume",
-            ending.step,
-            config.train.steps,
-            args.config.display(),
+            "stopped after step {} of {}; {go_on}",
+            ending.step, config.train.steps
         ));
         std::process::exit(INTERRUPTED);
     }
@@ -62,6 +77,8 @@ fn default_folder(config: &Path) -> anyhow::Result<PathBuf> {
 struct Watcher {
     bar: ProgressBar,
     json: bool,
+    /// Whether the run has begun: what went wrong before left nothing behind.
+    begun: bool,
     /// The newest held-out score.
     score: String,
 }
@@ -85,6 +102,9 @@ impl Observer for Watcher {
     }
 
     fn event(&mut self, event: &Event) {
+        self.begun = true;
+        // From here on there is something to save.
+        interrupt::soften();
         if self.json {
             if let Ok(text) = serde_json::to_string(event) {
                 self.say(&text);

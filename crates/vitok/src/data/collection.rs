@@ -18,6 +18,7 @@ pub struct Collection {
     records: Vec<Record>,
     shards: Vec<Shard>,
     warnings: Vec<String>,
+    missing: usize,
 }
 
 /// One picture and what is known about it.
@@ -57,7 +58,11 @@ impl Collection {
             records: Vec::new(),
             shards: Vec::new(),
             warnings: Vec::new(),
+            missing: 0,
         };
+        if path.is_empty() {
+            return Err(Error::Input("the path of a data set is empty".into()));
+        }
         if is_shard(&real) {
             collection.add_shards(&real)?;
         } else {
@@ -82,6 +87,29 @@ impl Collection {
     /// What is wrong but does not stop the rest: missing files, a shard that ends early.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// How many listed files are missing.
+    pub fn missing(&self) -> usize {
+        self.missing
+    }
+
+    /// What tells a record from all others, however its data set was named: the true path of its
+    /// file, or of its shard and the entry's name there.
+    pub fn identity(&self, index: usize) -> Option<String> {
+        let true_path = |path: &Path| {
+            let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+            path.to_string_lossy().into_owned()
+        };
+        let record = self.records.get(index)?;
+        Some(match &record.place {
+            Place::File(path) => true_path(path),
+            Place::Shard(span) => {
+                let shard = self.shards[span.shard].path();
+                let entry = record.name.strip_prefix(&*shard.to_string_lossy());
+                format!("{}{}", true_path(shard), entry.unwrap_or(&record.name))
+            }
+        })
     }
 
     /// Reads and decodes a picture.
@@ -179,6 +207,8 @@ impl Collection {
             ));
         };
         let folder = path.parent().unwrap_or(Path::new(""));
+        // Some editors begin a text with a byte-order mark.
+        let text = text.trim_start_matches('\u{feff}');
         let lines = text.lines().map(str::trim);
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
         let files: Vec<PathBuf> = lines.map(|line| folder.join(with_home(line))).collect();
@@ -190,6 +220,7 @@ impl Collection {
                 missing[0].display()
             )));
         }
+        self.missing = missing.len();
         if !missing.is_empty() {
             let named: Vec<String> = missing
                 .iter()

@@ -14,6 +14,9 @@ use flate2::read::MultiGzDecoder;
 use crate::pixels::is_picture_path;
 use crate::{Error, Result};
 
+/// Tar files are made of blocks of this many bytes.
+const BLOCK: u64 = 512;
+
 /// A brace expression may stand for this many shards.
 const MOST_SHARDS: usize = 1_000_000;
 
@@ -54,7 +57,7 @@ impl Shard {
         let unreadable = |e| Error::io(path, "read", e);
         let mut file = File::open(path).map_err(unreadable)?;
         let mut cut_short = None;
-        if !path.to_string_lossy().ends_with(".tar") {
+        if is_gzip(&mut file).map_err(unreadable)? {
             let (plain, failure) = unpacked(file).map_err(|e| Error::io(path, "unpack", e))?;
             file = plain;
             cut_short = failure;
@@ -93,6 +96,11 @@ impl Shard {
         Ok((shard, samples, warning))
     }
 
+    /// The shard's file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The bytes of a span.
     pub(super) fn read(&self, span: Span) -> Result<Vec<u8>> {
         let failed = |e| Error::io(&self.path, "read", e);
@@ -108,6 +116,14 @@ impl Shard {
         }
         Ok(bytes)
     }
+}
+
+/// By its first bytes; the file is left at its start.
+fn is_gzip(file: &mut File) -> io::Result<bool> {
+    let mut head = Vec::new();
+    file.by_ref().take(2).read_to_end(&mut head)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(head == [0x1f, 0x8b])
 }
 
 /// A gzipped file, unpacked to a temporary one that vanishes with its handle; and why it ended
@@ -133,11 +149,12 @@ fn index(file: &File, shard: usize) -> io::Result<(Vec<Entry>, Option<String>)> 
     let mut reader = file;
     reader.seek(SeekFrom::Start(0))?;
     let mut found = Vec::new();
+    let mut end = 0;
     let mut archive = tar::Archive::new(reader);
     for entry in archive.entries_with_seek()? {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(e) => return Ok((found, Some(e.to_string()))),
+            Err(e) => return Ok((found, Some(printable(&e.to_string())))),
         };
         if !entry.header().entry_type().is_file() {
             continue;
@@ -147,6 +164,7 @@ fn index(file: &File, shard: usize) -> io::Result<(Vec<Entry>, Option<String>)> 
         if start.checked_add(length).is_none_or(|end| end > size) {
             return Ok((found, Some(format!("it ends inside {name}"))));
         }
+        end = (start + length).next_multiple_of(BLOCK);
         found.push(Entry {
             name,
             span: Span {
@@ -156,7 +174,35 @@ fn index(file: &File, shard: usize) -> io::Result<(Vec<Entry>, Option<String>)> 
             },
         });
     }
-    Ok((found, None))
+    Ok((found, after_end(file, end)?))
+}
+
+/// What is wrong with the rest of a shard after its last entry: the end is marked by blocks of
+/// zeros, and nothing comes after.
+fn after_end(file: &File, end: u64) -> io::Result<Option<String>> {
+    let mut reader = BufReader::new(file);
+    reader.seek(SeekFrom::Start(end))?;
+    let mut rest = 0;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let n = reader.read(&mut buffer)?;
+        if n == 0 {
+            break;
+        }
+        rest += n as u64;
+        if buffer[..n].iter().any(|&byte| byte != 0) {
+            return Ok(Some("there is more after its end mark".into()));
+        }
+    }
+    Ok((rest < BLOCK).then(|| "its end mark is missing".into()))
+}
+
+/// Errors of damaged headers quote them.
+fn printable(text: &str) -> String {
+    /// Enough to tell what was wrong.
+    const LONGEST: usize = 100;
+    let shown = text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ');
+    shown.take(LONGEST).collect()
 }
 
 /// Entries that follow each other and share a key are one sample. Also returns how many pictures

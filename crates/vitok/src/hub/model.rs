@@ -28,8 +28,7 @@ impl Model {
         let parts: Vec<&str> = model.repository.split('/').collect();
         if parts.len() != 2 || !parts.iter().copied().all(is_plain) {
             return Err(model.error(format!(
-                "neither a released model nor OWNER/REPO on the hub{}; a local path goes with \
-                 --model",
+                "neither a file or folder here, nor a released model, nor OWNER/REPO on the hub{}",
                 model.suggestion()
             )));
         }

@@ -12,6 +12,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::TrainConfig;
+use super::trainer::diverged;
 use crate::config::Plan;
 use crate::device::to_host;
 use crate::files::{replace_folder, write_atomically};
@@ -113,7 +114,16 @@ impl Checkpoint {
                     .map_err(|e| Error::Input(format!("the run cannot be described: {e}")))?;
                 write_atomically(&folder.join(RUN), |out| out.write_all(about.as_bytes()))
             },
-        )?;
+        )
+        .map_err(|error| match error {
+            // What failed has a temporary name, which says nothing.
+            Error::Io { action, cause, .. } => Error::Io {
+                path: path.clone(),
+                action,
+                cause,
+            },
+            other => other,
+        })?;
         let all = list(run)?;
         for (_, old) in &all[..all.len().saturating_sub(keep)] {
             std::fs::remove_dir_all(old).map_err(|e| Error::io(old, "remove", e))?;
@@ -130,7 +140,11 @@ impl Checkpoint {
         Tokenizer::from_values(plan.clone(), &Device::flex(), |name, _| {
             let value = values.get(name);
             let value = value.ok_or_else(|| Error::Input(format!("there is no {name}")))?;
-            to_host(value.clone())
+            let values = to_host(value.clone())?;
+            match values.iter().all(|v| v.is_finite()) {
+                true => Ok(values),
+                false => Err(diverged(&format!("{name} is no longer a number"))),
+            }
         })
     }
 

@@ -59,7 +59,10 @@ pub struct DataConfig {
 
 /// A data set, and how much of the mixture it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "expected the path of a data set, or { path = \"…\", share = 1.0 }"
+)]
 pub enum DataSource {
     /// With a share as large as it has pictures.
     Path(String),
@@ -268,7 +271,10 @@ impl TrainConfig {
                 "model.variant: pictures have one frame, so tubelets of one frame are needed",
             ),
             (train.steps > 0, "train.steps must be at least 1"),
-            (train.batch > 0, "train.batch must be at least 1"),
+            (
+                (1..=1 << 20).contains(&train.batch),
+                "train.batch must be 1 to 1048576",
+            ),
             (
                 (1..=256).contains(&train.parts),
                 "train.parts must be 1 to 256",

@@ -1,5 +1,7 @@
 //! The training loop.
 
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -10,10 +12,15 @@ use super::checkpoint::{self, Checkpoint};
 use super::{Event, EventLog, HeldOut, Losses, TrainConfig, Trainer, curve};
 use crate::data::{Collection, Loader};
 use crate::files::write_atomically;
-use crate::pixels::write_picture;
+use crate::pixels::{Picture, write_picture};
 use crate::tensor_file::Precision;
 use crate::tokenizer::{Tokenizer, WeightsLayout};
 use crate::{Error, Result};
+
+/// Locked while a process trains in a folder.
+const LOCK: &str = ".lock";
+
+const EVENTS: &str = "events.jsonl";
 
 /// Whether to begin or to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +87,7 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<Ending> {
     config.check()?;
+    let _lock = lock(run)?;
     let checkpoint = starting_point(config, run, start)?;
     let mut seconds = 0.0;
     let mut trainer = match &checkpoint {
@@ -104,13 +112,13 @@ pub fn train(
         (config.seed, trainer.steps() * config.train.batch as u64),
     )?;
 
-    std::fs::create_dir_all(run).map_err(|e| Error::io(run, "create the folder", e))?;
+    checkpoint::remove_unfinished(run)?;
     let text = toml::to_string_pretty(config)
         .map_err(|e| Error::Input(format!("the configuration cannot be written: {e}")))?;
     write_atomically(&run.join("config.toml"), |out| {
         out.write_all(text.as_bytes())
     })?;
-    let log = EventLog::open(&run.join("events.jsonl"), trainer.steps())?;
+    let log = EventLog::open(&run.join(EVENTS), trainer.steps())?;
     let mut journal = Journal {
         log,
         failed: false,
@@ -129,18 +137,19 @@ pub fn train(
     let mut since_logged = (0, 0.0);
     while trainer.steps() < config.train.steps && !stop.load(Ordering::Relaxed) {
         let begun = Instant::now();
-        let taken = take_step(&mut trainer, &mut loader, &mut journal);
-        let step = trainer.steps();
-        let done = match taken {
-            Ok(done) => done,
+        let pictures = match next_batch(&mut loader, trainer.steps(), &mut journal) {
+            Ok(pictures) => pictures,
             Err(error) => {
-                // Whatever stands in the way, the work so far shall not be lost.
-                if saved < step {
+                // The work so far shall not be lost.
+                if saved < trainer.steps() {
                     save(&trainer, seconds, config, run, &mut journal);
                 }
                 return Err(error);
             }
         };
+        // What a failed step leaves may be ruined, so that is not saved.
+        let done = trainer.step(pictures)?;
+        let step = trainer.steps();
         let took = begun.elapsed().as_secs_f64();
         seconds += took;
         since_logged = (since_logged.0 + 1, since_logged.1 + took);
@@ -194,15 +203,41 @@ pub fn train(
     Ok(Ending { step, finished })
 }
 
+/// Makes the folder of a run this process's, for as long as the result is held: two runs in one
+/// folder would destroy each other's checkpoints. The system lifts the lock if the process dies.
+fn lock(run: &Path) -> Result<File> {
+    let failed = |e| Error::io(run, "use as the folder of a run", e);
+    std::fs::create_dir_all(run).map_err(failed)?;
+    let file = File::create(run.join(LOCK)).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Input(format!(
+            "{}: another process is training in this folder",
+            run.display()
+        ))),
+        // Some network file systems have no locks.
+        Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => Ok(file),
+        Err(TryLockError::Error(e)) => Err(failed(e)),
+    }
+}
+
 /// The checkpoint to go on from, if any.
 fn starting_point(config: &TrainConfig, run: &Path, start: Start) -> Result<Option<PathBuf>> {
-    checkpoint::remove_unfinished(run)?;
     let newest = checkpoint::list(run)?.pop();
     let Some((step, folder)) = newest else {
-        if start == Start::New && run.join("events.jsonl").exists() {
+        let is_run = run.join(EVENTS).exists();
+        if start == Start::New && is_run {
             return Err(Error::Input(format!(
                 "{}: holds a run that was ended before its first checkpoint; begin it again with \
                  --resume, or choose another --out",
+                run.display()
+            )));
+        }
+        let entries = std::fs::read_dir(run).map_err(|e| Error::io(run, "read", e))?;
+        let others = entries.flatten().any(|entry| entry.file_name() != LOCK);
+        if others && !is_run {
+            return Err(Error::Input(format!(
+                "{}: not empty, and no run; choose another --out",
                 run.display()
             )));
         }
@@ -216,6 +251,13 @@ fn starting_point(config: &TrainConfig, run: &Path, start: Start) -> Result<Opti
     };
     let before = Checkpoint::about(&folder)?.config;
     let changes = before.changes(config);
+    if config.train.steps < step {
+        return Err(Error::Input(format!(
+            "{}: is at step {step} already, beyond train.steps = {}",
+            run.display(),
+            config.train.steps
+        )));
+    }
     if before.plan()? != config.plan()? {
         return Err(Error::Input(format!(
             "{}: the run is of another network, so it cannot go on: {}",
@@ -255,27 +297,33 @@ fn open_sources(
         for warning in collection.warnings() {
             observer.warning(warning);
         }
+        let (missing, all) = (collection.missing(), collection.records().len());
+        if missing as f64 > config.data.loader.max_bad * all as f64 {
+            return Err(Error::Data {
+                name: source.path().to_owned(),
+                reason: format!(
+                    "{missing} of {all} files are missing, more than data.loader.max-bad = {} allows",
+                    config.data.loader.max_bad
+                ),
+            });
+        }
         shares.push(given(source).unwrap_or(collection.records().len() as f64));
         collections.push(collection);
     }
     Ok((collections, shares))
 }
 
-fn take_step(
-    trainer: &mut Trainer,
-    loader: &mut Loader,
-    journal: &mut Journal,
-) -> Result<super::Step> {
+fn next_batch(loader: &mut Loader, step: u64, journal: &mut Journal) -> Result<Vec<Picture>> {
     let (pictures, bad) = loader.next_batch()?;
     for picture in bad {
         journal.observer.warning(&picture.reason);
         journal.event(Event::BadPicture {
-            step: trainer.steps(),
+            step,
             name: picture.name,
             reason: picture.reason,
         });
     }
-    trainer.step(pictures)
+    Ok(pictures)
 }
 
 fn evaluate(

@@ -152,9 +152,8 @@ impl Trainer {
         });
         let (losses, gradients) = summed(parts)?;
         if !losses.loss.is_finite() {
-            return Err(Error::Input(format!(
-                "the loss is {} at step {step}: training diverged; resume from a checkpoint with a \
-                 smaller train.lr (and --accept-changes), or clip the gradient (train.clip)",
+            return Err(diverged(&format!(
+                "the loss is {} at step {step}",
                 losses.loss
             )));
         }
@@ -166,6 +165,11 @@ impl Trainer {
         let network = std::mem::replace(&mut self.network, nothing);
         let (network, gradient_norm) = self.optimizer.step(network, gradients, lr)?;
         self.network = network;
+        if !gradient_norm.is_finite() {
+            return Err(diverged(&format!(
+                "the gradient is {gradient_norm} at step {step}"
+            )));
+        }
         if let Some(average) = &mut self.average {
             average.update(&self.network, step + 1);
         }
@@ -192,6 +196,15 @@ impl Trainer {
                 .collect::<BTreeMap<String, Tensor<1>>>(),
         }
     }
+}
+
+/// What to do about training that diverged.
+pub(super) fn diverged(what: &str) -> Error {
+    Error::Input(format!(
+        "{what}: training diverged. Go on from a checkpoint with --resume --accept-changes and a \
+         smaller train.lr, or clip the gradient (train.clip); where the newest checkpoint is ruined \
+         already, remove its folder to go on from the one before"
+    ))
 }
 
 /// What came of a part of a batch.

@@ -1,5 +1,7 @@
 //! Held-out scores and sample grids while training.
 
+use std::collections::HashSet;
+
 use super::TrainConfig;
 use crate::data::Collection;
 use crate::evaluate::{PictureScores, mean_scores, score_picture};
@@ -30,10 +32,11 @@ impl HeldOut {
         let size = config.evaluation_size();
         let mut warnings = Vec::new();
         let mut pictures = Vec::new();
-        let trained: std::collections::HashSet<&str> = train
+        let trained: HashSet<String> = train
             .iter()
-            .flat_map(|c| c.records().iter().map(|r| r.name.as_str()))
+            .flat_map(|c| (0..c.records().len()).filter_map(|i| c.identity(i)))
             .collect();
+        let mut first_failure = None;
         let most = match config.evaluate.pictures {
             0 => usize::MAX,
             most => most,
@@ -46,7 +49,8 @@ impl HeldOut {
             let collection = Collection::open(path)?;
             warnings.extend_from_slice(collection.warnings());
             for (index, record) in collection.records().iter().enumerate() {
-                if trained.contains(record.name.as_str()) {
+                let identity = collection.identity(index);
+                if identity.is_some_and(|identity| trained.contains(&identity)) {
                     return Err(Error::Data {
                         name: path.clone(),
                         reason: format!(
@@ -61,14 +65,17 @@ impl HeldOut {
                 let picture = collection.picture(index, &options);
                 match picture.and_then(|p| centre_crop_guided_diffusion(&p, size)) {
                     Ok(picture) => pictures.push(picture),
-                    Err(error) => warnings.push(format!("held out, not scored: {error}")),
+                    Err(error) => {
+                        warnings.push(format!("held out, not scored: {error}"));
+                        first_failure.get_or_insert(error);
+                    }
                 }
             }
         }
-        if pictures.is_empty() && !config.data.held_out.is_empty() {
+        if let (true, Some(error)) = (pictures.is_empty(), first_failure) {
             return Err(Error::Data {
                 name: config.data.held_out.join(", "),
-                reason: "none of the held-out pictures can be read".into(),
+                reason: format!("none of the held-out pictures can be read; the first: {error}"),
             });
         }
         let held_out = Self {

@@ -277,8 +277,9 @@ fn what_holds_no_pictures_is_refused() {
     fs::write(folder.path().join("blob.bin"), [0xff, 0, 0xfe]).unwrap();
     refused(&folder.path().join("blob.bin"), &["not text"]);
     write_picture(&folder.path().join("b.png"), &picture(1, 20, 20)).unwrap();
-    fs::write(&list, "a.png\nb.png\n").unwrap();
+    fs::write(&list, "\u{feff}a.png\nb.png\n").unwrap();
     let collection = open(&list);
+    assert!(collection.records()[0].name.ends_with("/a.png"));
     assert_eq!(collection.records().len(), 2);
     assert!(collection.warnings()[0].contains("1 of 2 listed files are missing"));
 }

@@ -329,6 +329,11 @@ fn configurations_are_checked_and_keys_suggested() {
     says(CONFIG, &["seed.x=1"], &["seed is a value"]);
     says(CONFIG, &["train.lr=-1"], &["train.lr must be above 0"]);
     says(CONFIG, &["train.batch=0"], &["train.batch"]);
+    says(
+        CONFIG,
+        &["data.train=[{pth=\"x\"}]"],
+        &["expected the path of a data set"],
+    );
     says(CONFIG, &["train.ema=1.0"], &["train.ema"]);
     says(CONFIG, &["loss.mse=0", "loss.ssim=0"], &["loss.mse"]);
     says(CONFIG, &["model.variant=S-B/4x8"], &["one frame"]);
@@ -359,11 +364,63 @@ fn what_is_trained_on_is_not_evaluated_on() {
     );
 }
 
+/// However it is spelt.
+#[cfg(unix)]
+#[test]
+fn another_spelling_is_the_same_picture() {
+    let shop = Workshop::new();
+    std::os::unix::fs::symlink(shop.path("pictures"), shop.path("link")).unwrap();
+    let link = format!("data.held-out=[\"{}\"]", shop.path("link/3.png").display());
+    let error = run(&shop.config(&[&link]), &shop.path("run"), Start::New).unwrap_err();
+    assert!(error.to_string().contains("data.train too"), "{error}");
+}
+
+#[test]
+fn a_folder_belongs_to_one_run() {
+    let shop = Workshop::new();
+    let config = shop.config(&[]);
+    let says = |folder: &Path, start: Start, word: &str| {
+        let error = run(&config, folder, start).unwrap_err().to_string();
+        assert!(error.contains(word), "{word}: {error}");
+    };
+    // Somebody else's folder.
+    says(&shop.path("pictures"), Start::New, "not empty");
+    says(&shop.path("pictures"), RESUME, "not empty");
+    // Another process at work, which holds the lock and half a checkpoint.
+    let folder = shop.path("run");
+    fs::create_dir_all(folder.join("checkpoints/.vitok-half")).unwrap();
+    let lock = fs::File::create(folder.join(".lock")).unwrap();
+    lock.lock().unwrap();
+    says(&folder, RESUME, "another process");
+    assert!(folder.join("checkpoints/.vitok-half").exists());
+    drop(lock);
+    fs::remove_dir_all(&folder).unwrap();
+    run(&config, &folder, Start::New).unwrap();
+    let fewer = shop.config(&["train.steps=4"]);
+    let accept = Start::Resume {
+        accept_changes: true,
+    };
+    let error = run(&fewer, &folder, accept).unwrap_err().to_string();
+    assert!(error.contains("at step 6 already"), "{error}");
+}
+
+#[test]
+fn a_list_with_too_much_missing_is_refused_at_once() {
+    let shop = Workshop::new();
+    fs::write(shop.path("list.txt"), "pictures/0.png\npictures/no.png\n").unwrap();
+    let list = format!("data.train=[\"{}\"]", shop.path("list.txt").display());
+    let error = run(&shop.config(&[&list]), &shop.path("run"), Start::New).unwrap_err();
+    for word in ["1 of 2 files are missing", "max-bad"] {
+        assert!(error.to_string().contains(word), "{error}");
+    }
+}
+
 #[test]
 fn a_failed_checkpoint_is_a_warning_until_the_end() {
     let shop = Workshop::new();
     let folder = shop.path("run");
     fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("events.jsonl"), "").unwrap();
     let never = AtomicBool::new(false);
     let mut watcher = Watcher::default();
     let config = shop.config(&[]);
@@ -409,6 +466,9 @@ fn training_that_diverges_says_so() {
         error.contains("diverged") && error.contains("train.lr"),
         "{error}"
     );
+    // What was ruined is not saved.
+    let newest = events(&shop.path("run"));
+    assert!(newest.iter().all(|e| e["event"] != "end"));
 }
 
 /// Pictures of many sizes, some not of whole patches.
