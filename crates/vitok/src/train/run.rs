@@ -87,6 +87,11 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<Ending> {
     config.check()?;
+    // Whatever can be refused is refused before anything is written.
+    starting_point(config, run, start)?;
+    let (collections, shares) = open_sources(config, observer)?;
+    let (held_out, warnings) = HeldOut::read(config, &collections)?;
+    warnings.iter().for_each(|text| observer.warning(text));
     let _lock = lock(run)?;
     let checkpoint = starting_point(config, run, start)?;
     let mut seconds = 0.0;
@@ -98,10 +103,6 @@ pub fn train(
             Trainer::resume(config, device, checkpoint)?
         }
     };
-
-    let (collections, shares) = open_sources(config, observer)?;
-    let (held_out, warnings) = HeldOut::read(config, &collections)?;
-    warnings.iter().for_each(|text| observer.warning(text));
     let train_pictures = collections.iter().map(|c| c.records().len()).sum();
     let mut loader = Loader::start(
         collections,
@@ -113,11 +114,6 @@ pub fn train(
     )?;
 
     checkpoint::remove_unfinished(run)?;
-    let text = toml::to_string_pretty(config)
-        .map_err(|e| Error::Input(format!("the configuration cannot be written: {e}")))?;
-    write_atomically(&run.join("config.toml"), |out| {
-        out.write_all(text.as_bytes())
-    })?;
     let log = EventLog::open(&run.join(EVENTS), trainer.steps())?;
     let mut journal = Journal {
         log,
@@ -131,6 +127,11 @@ pub fn train(
         train_pictures,
         held_out_pictures: held_out.count(),
     });
+    let text = toml::to_string_pretty(config)
+        .map_err(|e| Error::Input(format!("the configuration cannot be written: {e}")))?;
+    write_atomically(&run.join("config.toml"), |out| {
+        out.write_all(text.as_bytes())
+    })?;
 
     let every = |n: u64, step: u64| step.is_multiple_of(n) || step == config.train.steps;
     let mut saved = trainer.steps();
@@ -232,6 +233,9 @@ fn starting_point(config: &TrainConfig, run: &Path, start: Start) -> Result<Opti
                  --resume, or choose another --out",
                 run.display()
             )));
+        }
+        if !run.exists() {
+            return Ok(None);
         }
         let entries = std::fs::read_dir(run).map_err(|e| Error::io(run, "read", e))?;
         let others = entries.flatten().any(|entry| entry.file_name() != LOCK);

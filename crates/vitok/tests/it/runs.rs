@@ -389,6 +389,7 @@ fn a_folder_belongs_to_one_run() {
     // Another process at work, which holds the lock and half a checkpoint.
     let folder = shop.path("run");
     fs::create_dir_all(folder.join("checkpoints/.vitok-half")).unwrap();
+    fs::write(folder.join("events.jsonl"), "").unwrap();
     let lock = fs::File::create(folder.join(".lock")).unwrap();
     lock.lock().unwrap();
     says(&folder, RESUME, "another process");
