@@ -85,7 +85,7 @@ pub fn run<R>(
 }
 
 /// The path without links, as far as it exists.
-fn real(path: &Path) -> PathBuf {
+pub fn real(path: &Path) -> PathBuf {
     if let Ok(path) = path.canonicalize() {
         return path;
     }
@@ -96,7 +96,8 @@ fn real(path: &Path) -> PathBuf {
     }
 }
 
-fn progress(count: usize) -> ProgressBar {
+/// A bar over `count` things; hidden for one.
+pub fn progress(count: usize) -> ProgressBar {
     if count < 2 {
         return ProgressBar::hidden();
     }

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use vitok::data::{Collection, Loader};
+use vitok::data::Loader;
 use vitok::train::TrainConfig;
 use vitok::{Error, Result};
 
@@ -18,19 +18,12 @@ fn main() -> Result<()> {
     let usage = || Error::Input("usage: loader CONFIG [KEY=VALUE…]".into());
     let path = arguments.next().ok_or_else(usage)?;
     let config = TrainConfig::read(Path::new(&path), &arguments.collect::<Vec<_>>())?;
-    let sources = config.data.train.iter();
-    let collections = sources
-        .map(|source| Collection::open(source.path()))
-        .collect::<Result<Vec<_>>>()?;
-    let sizes: Vec<f64> = collections
-        .iter()
-        .map(|c| c.records().len() as f64)
-        .collect();
-    let pictures = sizes.iter().sum::<f64>() as usize;
+    let (collections, shares) = config.data.open()?;
+    let pictures: usize = collections.iter().map(|c| c.records().len()).sum();
     let batch = config.train.batch;
     let mut loader = Loader::start(
         collections,
-        &sizes,
+        &shares,
         config.data.augment,
         config.data.loader.clone(),
         (batch, config.plan()?.tubelet.patch),

@@ -13,6 +13,7 @@ pub mod losses;
 pub mod nn;
 pub mod patches;
 pub mod pixels;
+mod random;
 pub mod tensor_file;
 pub mod tokenizer;
 pub mod train;

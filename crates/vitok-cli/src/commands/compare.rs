@@ -1,12 +1,11 @@
 //! `vitok compare`
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use anyhow::bail;
 use serde::Serialize;
-use vitok::baselines::{LinearCode, LinearFit, bicubic, bicubic_size, jpeg};
+use vitok::baselines::{Jpeg, LinearCode, LinearFit, bicubic, bicubic_size, jpeg};
 use vitok::data::Collection;
 use vitok::evaluate::{PictureScores, mean_scores, score_picture};
 use vitok::patches::{Extent, Grid};
@@ -16,7 +15,7 @@ use vitok::pixels::{
 use vitok::tokenizer::{Half, Tokenizer};
 
 use crate::args::CompareArgs;
-use crate::{model, output};
+use crate::{batch, model, output};
 
 /// The linear code that travels with a model.
 const LINEAR: &str = "linear.safetensors";
@@ -144,18 +143,9 @@ fn open_all(inputs: &[String]) -> anyhow::Result<Vec<Collection>> {
 
 /// A baseline fitted on what it is scored on would be flattered.
 fn check_apart(scored: &[Collection], fitted_on: &[Collection]) -> anyhow::Result<()> {
-    let all = |collections: &[Collection]| -> HashSet<String> {
-        let of = |c: &Collection| {
-            (0..c.records().len())
-                .filter_map(|i| c.identity(i))
-                .collect()
-        };
-        collections
-            .iter()
-            .flat_map(|c| -> Vec<String> { of(c) })
-            .collect()
-    };
-    match all(scored).intersection(&all(fitted_on)).next() {
+    let scored: HashSet<String> = scored.iter().flat_map(Collection::identities).collect();
+    let mut fitted_on = fitted_on.iter().flat_map(Collection::identities);
+    match fitted_on.find(|fitted| scored.contains(fitted)) {
         Some(both) => bail!("{both} is among the scored pictures and in --fit too"),
         None => Ok(()),
     }
@@ -172,20 +162,11 @@ fn check_outputs(args: &CompareArgs) -> anyhow::Result<()> {
             path.display()
         );
     }
-    let Some(out) = args
-        .out
-        .as_ref()
-        .and_then(|out| std::path::absolute(out).ok())
-    else {
+    let Some(out) = args.out.as_deref().map(batch::real) else {
         return Ok(());
     };
-    let out = out.canonicalize().unwrap_or(out);
     for input in args.inputs.iter().chain(&args.fit).map(Path::new) {
-        if input.is_dir()
-            && input
-                .canonicalize()
-                .is_ok_and(|input| out.starts_with(input))
-        {
+        if input.is_dir() && out.starts_with(batch::real(input)) {
             bail!(
                 "the sheets would lie among the pictures of {}; choose another --out",
                 input.display()
@@ -206,7 +187,8 @@ fn read_all(
     };
     let mut pictures = Vec::new();
     for collection in collections {
-        let bar = bar(collection.records().len(), collection.name());
+        let bar = batch::progress(collection.records().len());
+        bar.set_message(collection.name().to_owned());
         for index in 0..collection.records().len() {
             match collection.picture(index, &options) {
                 Ok(picture) => pictures.push(picture),
@@ -225,15 +207,6 @@ fn read_all(
     Ok(pictures)
 }
 
-fn bar(length: usize, message: &str) -> ProgressBar {
-    let bar = ProgressBar::new(length as u64).with_message(message.to_owned());
-    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} [{bar:30}] {eta} left  {wide_msg}")
-    {
-        bar.set_style(style.progress_chars("=> "));
-    }
-    bar
-}
-
 fn compare(
     tokenizer: &Tokenizer,
     linear: Option<&LinearCode>,
@@ -248,55 +221,42 @@ fn compare(
         width: size,
     };
     let values = Grid::covering(extent, tubelet).tokens() * tokenizer.plan().channels;
-    let bar = bar(originals.len(), &format!("{size} x {size}"));
-    let mut found = Vec::with_capacity(originals.len());
-    for batch in originals.chunks((BATCH_PIXELS / size.pow(2)).max(1)) {
-        found.extend(tokenizer.reconstruct(batch)?);
-        bar.inc(batch.len() as u64);
-    }
-    bar.finish_and_clear();
-    let small = bicubic_size(Size::new(size, size), values);
     let plan = tokenizer.plan();
-    let mut codes = vec![("vitok".to_owned(), Some(values), 2.0 * values as f64, found)];
+    let bytes = 2.0 * values as f64;
+    let mut codes = vec![Code {
+        name: "vitok".into(),
+        values: Some(values),
+        bytes,
+        pictures: reconstruct(tokenizer, size, originals)?,
+    }];
     if let Some(linear) = linear {
-        let found = originals.iter().map(|p| linear.reconstruct(p));
-        let name = format!("PCA {p}x{p} to {}", plan.channels, p = tubelet.patch);
-        let found = found.collect::<vitok::Result<_>>()?;
-        codes.push((name, Some(values), 2.0 * values as f64, found));
-    }
-    let found = originals.iter().map(|p| bicubic(p, values));
-    codes.push((
-        format!("bicubic {}x{}", small.width, small.height),
-        Some(3 * small.pixels()),
-        3.0 * small.pixels() as f64,
-        found.collect::<vitok::Result<_>>()?,
-    ));
-    let files = originals.iter().map(|p| jpeg(p, 2 * values));
-    let files = files.collect::<vitok::Result<Vec<_>>>()?;
-    let bytes = files.iter().map(|f| f.bytes as f64).sum::<f64>() / files.len() as f64;
-    let quality = files.iter().map(|f| f64::from(f.quality)).sum::<f64>() / files.len() as f64;
-    let found = files.into_iter().map(|file| file.picture).collect();
-    let over = match bytes > 2.0 * values as f64 {
-        true => ", larger",
-        false => "",
-    };
-    let name = format!("JPEG (quality {quality:.0}{over})");
-    codes.push((name, None, bytes, found));
-
-    if let Some(out) = &args.out {
-        write_sheets(out, size, originals, &codes)?;
-    }
-    let rows = codes.into_iter().map(|(code, values, bytes, found)| {
-        let scores = originals
-            .iter()
-            .zip(&found)
-            .map(|(a, b)| score_picture(a, b));
-        let PictureScores { psnr, ssim } =
-            mean_scores(&scores.collect::<vitok::Result<Vec<_>>>()?)?;
-        Ok(Row {
-            code,
-            values,
+        codes.push(Code {
+            name: format!("PCA {p}x{p} to {}", plan.channels, p = plan.tubelet.patch),
+            values: Some(values),
             bytes,
+            pictures: all(originals, |p| linear.reconstruct(p))?,
+        });
+    }
+    let small = bicubic_size(Size::new(size, size), values);
+    codes.push(Code {
+        name: format!("bicubic {}x{}", small.width, small.height),
+        values: Some(3 * small.pixels()),
+        bytes: 3.0 * small.pixels() as f64,
+        pictures: all(originals, |p| bicubic(p, values))?,
+    });
+    codes.push(jpeg_code(originals, 2 * values)?);
+    if let Some(out) = &args.out {
+        write_sheet(out, size, originals, &codes)?;
+    }
+    let rows = codes.into_iter().map(|code| {
+        let pairs = originals.iter().zip(&code.pictures);
+        let scores = pairs.map(|(original, found)| score_picture(original, found));
+        let scores = scores.collect::<vitok::Result<Vec<_>>>()?;
+        let PictureScores { psnr, ssim } = mean_scores(&scores)?;
+        Ok(Row {
+            code: code.name,
+            values: code.values,
+            bytes: code.bytes,
             psnr,
             ssim,
         })
@@ -308,29 +268,71 @@ fn compare(
     })
 }
 
-type Code = (String, Option<usize>, f64, Vec<Picture>);
+/// What a code makes of the pictures.
+struct Code {
+    name: String,
+    /// Numbers in the code of a picture; none for JPEG, which has bytes only.
+    values: Option<usize>,
+    /// Bytes of the code of a picture.
+    bytes: f64,
+    pictures: Vec<Picture>,
+}
 
-/// Sheets of pictures: a row each, the original and then every code in the table's order.
-fn write_sheets(
+fn all<T>(
+    originals: &[Picture],
+    code: impl Fn(&Picture) -> vitok::Result<T>,
+) -> vitok::Result<Vec<T>> {
+    originals.iter().map(code).collect()
+}
+
+fn reconstruct(
+    tokenizer: &Tokenizer,
+    size: usize,
+    originals: &[Picture],
+) -> vitok::Result<Vec<Picture>> {
+    let bar = batch::progress(originals.len());
+    bar.set_message(format!("{size} x {size}"));
+    let mut found = Vec::with_capacity(originals.len());
+    for batch in originals.chunks((BATCH_PIXELS / size.pow(2)).max(1)) {
+        found.extend(tokenizer.reconstruct(batch)?);
+        bar.inc(batch.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(found)
+}
+
+fn jpeg_code(originals: &[Picture], most: usize) -> vitok::Result<Code> {
+    let files = all(originals, |picture| jpeg(picture, most))?;
+    let mean = |of: fn(&Jpeg) -> f64| files.iter().map(of).sum::<f64>() / files.len() as f64;
+    let (bytes, quality) = (mean(|f| f.bytes as f64), mean(|f| f64::from(f.quality)));
+    let over = match bytes > most as f64 {
+        true => ", larger",
+        false => "",
+    };
+    Ok(Code {
+        name: format!("JPEG (quality {quality:.0}{over})"),
+        values: None,
+        bytes,
+        pictures: files.into_iter().map(|file| file.picture).collect(),
+    })
+}
+
+/// A sheet of pictures: a row each, the original and then every code in the table's order.
+fn write_sheet(
     out: &Path,
     size: usize,
     originals: &[Picture],
     codes: &[Code],
-) -> anyhow::Result<PathBuf> {
+) -> vitok::Result<()> {
     /// Rows of a sheet.
     const ROWS: usize = 16;
-    let rows = originals
-        .iter()
-        .enumerate()
-        .take(ROWS)
-        .map(|(i, original)| {
-            let found = codes.iter().map(|code| code.3[i].clone());
-            std::iter::once(original.clone()).chain(found).collect()
-        });
+    let row = |(i, original): (usize, &Picture)| {
+        let found = codes.iter().map(|code| code.pictures[i].clone());
+        std::iter::once(original.clone()).chain(found).collect()
+    };
+    let rows: Vec<Vec<Picture>> = originals.iter().enumerate().take(ROWS).map(row).collect();
     let path = out.join(format!("compare-{size}.png"));
-    write_picture(&path, &picture_grid(&rows.collect::<Vec<_>>())?)
-        .with_context(|| "cannot write the sheet")?;
-    Ok(path)
+    write_picture(&path, &picture_grid(&rows)?)
 }
 
 fn show(table: &Table) -> anyhow::Result<()> {

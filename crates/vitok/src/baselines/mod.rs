@@ -2,7 +2,7 @@
 //!
 //! - [`LinearCode`]: patches of p x p pixels projected on their c principal components (PCA), the best
 //!   that any linear code of the shape does in squared error;
-//! - [`bicubic`]: the picture made small enough to have no more values than the code, and large
+//! - [`bicubic`]: the picture made small until it has about as many values as the code, and large
 //!   again;
 //! - [`jpeg`]: for orientation, JPEG at the bytes of the code in 16-bit floats.
 

@@ -95,8 +95,7 @@ impl ModelSpec {
     /// Reads a TOML file.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io) if it cannot be read, [`Error::Config`](crate::Error::Config) with line and column for syntax,
-    /// unknown keys and wrong types.
+    /// As [`read_toml`], with line and column.
     pub fn read(path: &Path) -> Result<Self> {
         read_toml(path, &[])
     }

@@ -94,20 +94,16 @@ impl Collection {
         self.missing
     }
 
-    /// What tells a record from all others, however its data set was named: the true path of its
+    /// What tells each record from all others, however its data set was named: the true path of its
     /// file, or of its shard and the entry's name there.
-    pub fn identity(&self, index: usize) -> Option<String> {
-        let true_path = |path: &Path| {
-            let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-            path.to_string_lossy().into_owned()
-        };
-        let record = self.records.get(index)?;
-        Some(match &record.place {
-            Place::File(path) => true_path(path),
+    pub fn identities(&self) -> impl Iterator<Item = String> {
+        let shards: Vec<PathBuf> = self.shards.iter().map(|s| true_path(s.path())).collect();
+        self.records.iter().map(move |record| match &record.place {
+            Place::File(path) => true_path(path).to_string_lossy().into_owned(),
             Place::Shard(span) => {
-                let shard = self.shards[span.shard].path();
-                let entry = record.name.strip_prefix(&*shard.to_string_lossy());
-                format!("{}{}", true_path(shard), entry.unwrap_or(&record.name))
+                let shard = self.shards[span.shard].path().to_string_lossy();
+                let entry = record.name.strip_prefix(&*shard).unwrap_or(&record.name);
+                format!("{}{entry}", shards[span.shard].display())
             }
         })
     }
@@ -268,6 +264,11 @@ fn is_shard(path: &str) -> bool {
         .iter()
         .any(|end| path.ends_with(end))
         && !Path::new(path).is_dir()
+}
+
+/// The path without links; as it is where there is none.
+fn true_path(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 /// The path with a leading `~/` replaced by the home folder.

@@ -7,8 +7,9 @@ use std::thread::JoinHandle;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::{Augment, Collection, Draw, Order, generator};
+use super::{Augment, Collection, Draw, Order};
 use crate::pixels::{Filter, Picture, ReadOptions, Size, resize_u8};
+use crate::random::generator;
 use crate::{Error, Result};
 
 /// Pictures tried in the place of one that cannot be read.
@@ -190,11 +191,6 @@ impl Loader {
             pictures.push(made.picture?);
         }
         Ok((pictures, news))
-    }
-
-    /// How many pictures were found unreadable so far.
-    pub fn bad_count(&self) -> usize {
-        self.bad.iter().map(BTreeMap::len).sum()
     }
 
     fn check_share(&self, source: usize) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use rand::seq::SliceRandom;
 
-use super::generator;
+use crate::random::generator;
 
 /// One place in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

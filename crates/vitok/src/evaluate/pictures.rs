@@ -23,13 +23,7 @@ pub struct PictureScores {
 /// # Errors
 /// [`Error::Input`] if the two are not of one size.
 pub fn score_picture(original: &Picture, picture: &Picture) -> Result<PictureScores> {
-    if original.size() != picture.size() {
-        return Err(Error::Input(format!(
-            "pictures of {} and {} cannot be compared",
-            original.size(),
-            picture.size()
-        )));
-    }
+    original.check_size_of(picture)?;
     let [a, b] = [original, picture].map(byte_planes);
     let shape = [3, original.height(), original.width()];
     Ok(PictureScores {

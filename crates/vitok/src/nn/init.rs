@@ -12,9 +12,9 @@
 //! Each parameter draws from its own generator, seeded by (seed, name), so a value depends neither
 //! on the device nor on which other parameters exist.
 
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
-use sha2::{Digest, Sha256};
+use rand::RngExt;
+
+use crate::random::generator;
 
 /// The initial value of the parameter `name`, row-major.
 pub fn initial_value(name: &str, shape: &[usize], layer_scale: f64, seed: u64) -> Vec<f32> {
@@ -37,10 +37,7 @@ pub fn initial_value(name: &str, shape: &[usize], layer_scale: f64, seed: u64) -
 }
 
 fn glorot_uniform(name: &str, outputs: usize, inputs: usize, count: usize, seed: u64) -> Vec<f32> {
-    let mut hash = Sha256::new();
-    hash.update(seed.to_le_bytes());
-    hash.update(name);
-    let mut rng = StdRng::from_seed(hash.finalize().into());
+    let mut rng = generator(name, &[seed]);
     let bound = (6.0 / (inputs + outputs) as f64).sqrt() as f32;
     (0..count)
         .map(|_| rng.random_range(-bound..bound))

@@ -33,8 +33,7 @@ pub fn for_each<M: Module>(module: &M, visit: impl FnMut(&str, &[usize], &dyn Pa
     });
 }
 
-/// Every parameter's value, flat and without its history. The module must be on a device that
-/// differentiates.
+/// Every parameter's value, flat and without its history.
 pub fn values<M: Module>(module: &M) -> BTreeMap<String, Tensor<1>> {
     let mut all = BTreeMap::new();
     for_each(module, |name, _, parameter| {
@@ -86,7 +85,7 @@ impl<const D: usize> Parameter for Param<Tensor<D>> {
     }
 
     fn flat(&self) -> Tensor<1> {
-        flat(self.val().inner())
+        flat(self.val().without_autodiff())
     }
 
     fn gradient(&self, gradients: &Gradients) -> Option<Tensor<1>> {

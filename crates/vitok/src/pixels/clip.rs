@@ -29,6 +29,17 @@ pub fn clip_from_pictures(frames: &[Picture], device: &Device) -> Result<Tensor<
     Ok(Tensor::stack(planes.collect::<Result<_>>()?, 1))
 }
 
+/// Pictures of any sizes, each as the clip `[3, 1, H, W]` that it is by itself.
+///
+/// # Errors
+/// None but those of [`clip_from_pictures`].
+pub fn clips_of_images(pictures: &[Picture], device: &Device) -> Result<Vec<Tensor<4>>> {
+    let clips = pictures
+        .iter()
+        .map(|picture| clip_from_pictures(std::slice::from_ref(picture), device));
+    clips.collect()
+}
+
 /// The frames of a clip `[3, T, H, W]` in [-1, 1].
 ///
 /// # Errors

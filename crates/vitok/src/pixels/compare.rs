@@ -1,7 +1,7 @@
 //! Pictures side by side.
 
 use super::Picture;
-use crate::{Error, Result};
+use crate::Result;
 
 /// How much the difference map amplifies: 51 of 255 is already full.
 const GAIN: u8 = 5;
@@ -13,15 +13,9 @@ const GAP: usize = 4;
 /// `5 * |original - reconstruction|` for each colour; black is equal.
 ///
 /// # Errors
-/// [`Error::Input`] if the two are not of one size.
+/// [`Error::Input`](crate::Error::Input) if the two are not of one size.
 pub fn side_by_side(original: &Picture, reconstruction: &Picture) -> Result<Picture> {
-    if original.size() != reconstruction.size() {
-        return Err(Error::Input(format!(
-            "pictures of {} and {} cannot be compared",
-            original.size(),
-            reconstruction.size()
-        )));
-    }
+    original.check_size_of(reconstruction)?;
     let (width, height) = (original.width(), original.height());
     let difference = original.rgb().iter().zip(reconstruction.rgb());
     let difference = difference.map(|(&a, &b)| a.abs_diff(b).saturating_mul(GAIN));

@@ -22,7 +22,7 @@ pub mod resize;
 mod write;
 
 pub use budget::{resize_to_token_budget, token_budget_size};
-pub use clip::{clip_from_pictures, pictures_from_clip};
+pub use clip::{clip_from_pictures, clips_of_images, pictures_from_clip};
 pub use compare::side_by_side;
 pub use crop::{centre_crop_guided_diffusion, longest_side};
 pub use grid::picture_grid;

@@ -102,6 +102,18 @@ impl Picture {
         Size::new(self.width, self.height)
     }
 
+    /// Refuses to set a picture of another size beside this one.
+    pub(crate) fn check_size_of(&self, other: &Self) -> Result<()> {
+        if self.size() == other.size() {
+            return Ok(());
+        }
+        Err(Error::Input(format!(
+            "pictures of {} and {} cannot be compared",
+            self.size(),
+            other.size()
+        )))
+    }
+
     /// The bytes: `height * width * 3`, channels side by side.
     pub fn rgb(&self) -> &[u8] {
         &self.rgb

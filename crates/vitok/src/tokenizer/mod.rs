@@ -24,7 +24,7 @@ use crate::device::to_host;
 use crate::latents::Latents;
 use crate::nn::{init, params};
 use crate::patches::{Extent, Grid, Item, Layout, TokenBatch, patchify, unpatchify};
-use crate::pixels::{Picture, clip_from_pictures, pictures_from_clip};
+use crate::pixels::{Picture, clips_of_images, pictures_from_clip};
 use crate::{Error, Result};
 
 /// A network and the plan it was built from.
@@ -73,10 +73,7 @@ impl Tokenizer {
     /// # Errors
     /// As [`encode_clips`](Self::encode_clips) and [`decode_latents`](Self::decode_latents).
     pub fn reconstruct(&self, pictures: &[Picture]) -> Result<Vec<Picture>> {
-        let clips = pictures
-            .iter()
-            .map(|p| clip_from_pictures(std::slice::from_ref(p), &self.device));
-        let latents = self.encode_clips(&clips.collect::<Result<Vec<_>>>()?)?;
+        let latents = self.encode_clips(&clips_of_images(pictures, &self.device)?)?;
         let clips = self.decode_latents(&latents)?.into_iter();
         let frames = clips.map(|clip| Ok(pictures_from_clip(clip)?.remove(0)));
         frames.collect()

@@ -16,6 +16,7 @@ use super::trainer::diverged;
 use crate::config::Plan;
 use crate::device::to_host;
 use crate::files::{replace_folder, write_atomically};
+use crate::nn::params;
 use crate::tensor_file::{NewTensor, Precision, TensorFile, write_tensors};
 use crate::tokenizer::{Half, Tokenizer, WeightsLayout};
 use crate::{Error, Result};
@@ -131,21 +132,14 @@ impl Checkpoint {
         Ok(path)
     }
 
-    /// The model: the averaged weights, or the weights where there is no average.
+    /// The model: the averaged weights, or the weights where there is no average, on their device.
     ///
     /// # Errors
     /// [`Error::Device`]; [`Error::Input`] if a parameter is missing.
     pub fn model(&self, plan: &Plan) -> Result<Tokenizer> {
         let values = self.average.as_ref().unwrap_or(&self.weights);
-        Tokenizer::from_values(plan.clone(), &Device::flex(), |name, _| {
-            let value = values.get(name);
-            let value = value.ok_or_else(|| Error::Input(format!("there is no {name}")))?;
-            let values = to_host(value.clone())?;
-            match values.iter().all(|v| v.is_finite()) {
-                true => Ok(values),
-                false => Err(diverged(&format!("{name} is no longer a number"))),
-            }
-        })
+        let device = values.values().next().map(Tensor::device);
+        tokenizer_of(values, plan, &device.unwrap_or_else(Device::flex))
     }
 
     fn write_training(&self, path: &Path) -> Result<()> {
@@ -194,19 +188,12 @@ impl Checkpoint {
                 None => moments.insert(name, tensor),
             };
         }
-        let average = if about.config.train.ema > 0.0 {
-            let model = Tokenizer::load(folder, Half::Both, None, &Device::flex())?;
-            let mut average = BTreeMap::new();
-            let mut outcome = Ok(());
-            crate::nn::params::for_each(model.network(), |name, _, parameter| {
-                match parameter.reader()() {
-                    Ok(values) => drop(average.insert(name.to_owned(), on_device(values))),
-                    Err(error) => outcome = Err(error),
-                }
-            });
-            outcome.map(|()| Some(average))?
-        } else {
-            None
+        let average = match about.config.train.ema > 0.0 {
+            true => {
+                let model = Tokenizer::load(folder, Half::Both, None, device)?;
+                Some(params::values(model.network()))
+            }
+            false => None,
         };
         Ok(Self {
             about,
@@ -215,4 +202,24 @@ impl Checkpoint {
             moments,
         })
     }
+}
+
+/// The model whose parameters have these values, flat, by name.
+///
+/// # Errors
+/// [`Error::Device`]; [`Error::Input`] if a parameter is missing or no longer a number.
+pub(super) fn tokenizer_of(
+    values: &BTreeMap<String, Tensor<1>>,
+    plan: &Plan,
+    device: &Device,
+) -> Result<Tokenizer> {
+    Tokenizer::from_values(plan.clone(), device, |name, _| {
+        let value = values.get(name);
+        let value = value.ok_or_else(|| Error::Input(format!("there is no {name}")))?;
+        let values = to_host(value.clone())?;
+        match values.iter().all(|v| v.is_finite()) {
+            true => Ok(values),
+            false => Err(diverged(&format!("{name} is no longer a number"))),
+        }
+    })
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{OptimizerConfig, Schedule};
 use crate::config::{ModelSpec, Plan, read_toml};
-use crate::data::{Augment, LoaderConfig};
+use crate::data::{Augment, Collection, LoaderConfig};
 use crate::{Error, Result};
 
 /// A training run. `model.variant`, `data.train` and `train.steps` are required.
@@ -44,7 +44,7 @@ pub struct TrainConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DataConfig {
-    /// Data sets to train on, as [`crate::data::Collection::open`] takes them.
+    /// Data sets to train on, as [`Collection::open`] takes them.
     pub train: Vec<DataSource>,
     /// Data sets to evaluate on; none of their pictures may be in `train`.
     #[serde(default)]
@@ -90,6 +90,33 @@ impl DataSource {
     }
 }
 
+impl DataConfig {
+    /// Opens the data sets to train on. The shares are those given, or the numbers of pictures.
+    ///
+    /// # Errors
+    /// As [`Collection::open`]; [`Error::Input`] if only some have a share.
+    pub fn open(&self) -> Result<(Vec<Collection>, Vec<f64>)> {
+        let shared = |source: &&DataSource| matches!(source, DataSource::Shared(_));
+        let count = self.train.iter().filter(shared).count();
+        if count > 0 && count < self.train.len() {
+            return Err(Error::Input(
+                "data.train: give every data set a share, or none".into(),
+            ));
+        }
+        let mut collections = Vec::new();
+        let mut shares = Vec::new();
+        for source in &self.train {
+            let collection = Collection::open(source.path())?;
+            shares.push(match source {
+                DataSource::Path(_) => collection.records().len() as f64,
+                DataSource::Shared(source) => source.share,
+            });
+            collections.push(collection);
+        }
+        Ok((collections, shares))
+    }
+}
+
 /// Weights of the losses' sum.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -121,91 +148,66 @@ impl Default for LossConfig {
 
 /// Steps, rates and what is written when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct StepConfig {
     /// Steps of the whole run.
     pub steps: u64,
     /// Pictures of a step.
-    #[serde(default = "default_batch")]
     pub batch: usize,
     /// Parts a step's batch is cut into, each computed on a thread of its own. More use more cores;
     /// the sums are rounded otherwise, so another number gives (slightly) other weights.
-    #[serde(default = "default_parts")]
     pub parts: usize,
     /// Learning rate after the warm-up.
-    #[serde(default = "default_lr")]
     pub lr: f64,
     /// Learning rate of the last step.
-    #[serde(default)]
     pub lr_end: f64,
     /// Steps of warm-up.
-    #[serde(default)]
     pub warmup: u64,
     /// AdamW's betas.
-    #[serde(default = "default_betas")]
     pub betas: [f64; 2],
     /// AdamW's epsilon.
-    #[serde(default = "default_epsilon")]
     pub epsilon: f64,
     /// Decay of weight matrices; norms, biases and scales are not decayed.
-    #[serde(default = "default_weight_decay")]
     pub weight_decay: f64,
     /// Largest norm of the gradient; 0 does not clip.
-    #[serde(default = "default_clip")]
     pub clip: f64,
     /// Decay of the moving average of the weights, which is what is evaluated and saved as the
     /// model; 0 has none.
-    #[serde(default)]
     pub ema: f64,
     /// Steps between checkpoints.
-    #[serde(default = "default_checkpoint_every")]
     pub checkpoint_every: u64,
     /// Checkpoints kept.
-    #[serde(default = "default_keep")]
     pub keep: usize,
     /// Steps between lines of the log.
-    #[serde(default = "default_log_every")]
     pub log_every: u64,
 }
 
-fn default_batch() -> usize {
-    32
-}
-
-fn default_parts() -> usize {
-    1
-}
-
-fn default_lr() -> f64 {
-    3e-4
-}
-
-fn default_betas() -> [f64; 2] {
-    OptimizerConfig::default().betas
-}
-
-fn default_epsilon() -> f64 {
-    OptimizerConfig::default().epsilon
-}
-
-fn default_weight_decay() -> f64 {
-    OptimizerConfig::default().weight_decay
-}
-
-fn default_clip() -> f64 {
-    1.0
-}
-
-fn default_checkpoint_every() -> u64 {
-    500
-}
-
-fn default_keep() -> usize {
-    2
-}
-
-fn default_log_every() -> u64 {
-    10
+impl Default for StepConfig {
+    /// No steps: how many is for the user to say.
+    fn default() -> Self {
+        let OptimizerConfig {
+            betas,
+            epsilon,
+            weight_decay,
+            clip,
+        } = OptimizerConfig::default();
+        Self {
+            steps: 0,
+            batch: 32,
+            parts: 1,
+            lr: 3e-4,
+            lr_end: 0.0,
+            warmup: 0,
+            betas,
+            epsilon,
+            weight_decay,
+            clip: clip.unwrap_or(0.0),
+            ema: 0.0,
+            checkpoint_every: 500,
+            keep: 2,
+            log_every: 10,
+        }
+    }
 }
 
 /// Scores and samples while training.
@@ -410,10 +412,8 @@ fn differences(
                 "" => name.clone(),
                 key => format!("{key}.{name}"),
             };
-            let value = |side: &'_ serde_json::Map<String, serde_json::Value>| {
-                side.get(name).cloned().unwrap_or(nothing.clone())
-            };
-            differences(&key, &value(a), &value(b), found);
+            let [a, b] = [a, b].map(|side| side.get(name).unwrap_or(&nothing));
+            differences(&key, a, b, found);
         }
     } else if old != new {
         found.push((key.to_owned(), format!("{old} -> {new}")));

@@ -89,7 +89,8 @@ pub fn train(
     config.check()?;
     // Whatever can be refused is refused before anything is written.
     starting_point(config, run, start)?;
-    let (collections, shares) = open_sources(config, observer)?;
+    let (collections, shares) = config.data.open()?;
+    check_sources(config, &collections, observer)?;
     let (held_out, warnings) = HeldOut::read(config, &collections)?;
     warnings.iter().for_each(|text| observer.warning(text));
     let _lock = lock(run)?;
@@ -280,41 +281,28 @@ fn starting_point(config: &TrainConfig, run: &Path, start: Start) -> Result<Opti
     Ok(Some(folder))
 }
 
-fn open_sources(
+/// Says what is wrong with the data sets, and refuses those of which too much is missing.
+fn check_sources(
     config: &TrainConfig,
+    collections: &[Collection],
     observer: &mut dyn Observer,
-) -> Result<(Vec<Collection>, Vec<f64>)> {
-    let mut collections = Vec::new();
-    let mut shares = Vec::new();
-    let given = |source: &super::DataSource| match source {
-        super::DataSource::Path(_) => None,
-        super::DataSource::Shared(source) => Some(source.share),
-    };
-    let sources = &config.data.train;
-    if sources.iter().any(|s| given(s).is_some()) && !sources.iter().all(|s| given(s).is_some()) {
-        return Err(Error::Input(
-            "data.train: give every data set a share, or none".into(),
-        ));
-    }
-    for source in sources {
-        let collection = Collection::open(source.path())?;
+) -> Result<()> {
+    let max_bad = config.data.loader.max_bad;
+    for collection in collections {
         for warning in collection.warnings() {
             observer.warning(warning);
         }
         let (missing, all) = (collection.missing(), collection.records().len());
-        if missing as f64 > config.data.loader.max_bad * all as f64 {
+        if missing as f64 > max_bad * all as f64 {
             return Err(Error::Data {
-                name: source.path().to_owned(),
+                name: collection.name().to_owned(),
                 reason: format!(
-                    "{missing} of {all} files are missing, more than data.loader.max-bad = {} allows",
-                    config.data.loader.max_bad
+                    "{missing} of {all} files are missing, more than data.loader.max-bad = {max_bad} allows"
                 ),
             });
         }
-        shares.push(given(source).unwrap_or(collection.records().len() as f64));
-        collections.push(collection);
     }
-    Ok((collections, shares))
+    Ok(())
 }
 
 fn next_batch(loader: &mut Loader, step: u64, journal: &mut Journal) -> Result<Vec<Picture>> {

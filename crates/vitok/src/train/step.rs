@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::LossConfig;
 use crate::config::Plan;
-use crate::data::generator;
 use crate::device::to_host;
-use crate::losses::one_minus_ssim;
+use crate::losses::{charbonnier, mse, one_minus_ssim};
 use crate::patches::{TokenBatch, patchify, unpatchify_runs};
-use crate::pixels::{Picture, clip_from_pictures};
+use crate::pixels::{Picture, clips_of_images};
+use crate::random::generator;
 use crate::tokenizer::{Network, Taps};
 use crate::{Error, Result};
 
@@ -61,10 +61,7 @@ impl Losses {
 /// # Errors
 /// [`Error::Input`] for no pictures.
 pub fn batch_of(pictures: &[Picture], plan: &Plan, device: &Device) -> Result<TokenBatch> {
-    let clips = pictures
-        .iter()
-        .map(|p| clip_from_pictures(std::slice::from_ref(p), device));
-    patchify(&clips.collect::<Result<Vec<_>>>()?, plan.tubelet, None)
+    patchify(&clips_of_images(pictures, device)?, plan.tubelet, None)
 }
 
 /// The weighted loss of a batch, to go backward from, and its parts. With a KL bottleneck the code
@@ -93,39 +90,34 @@ pub fn loss(
     let wanted = unpatchify_runs(batch, plan.tubelet)?;
 
     // Every pixel counts alike in the errors, every picture alike in SSIM.
-    let (mut squares, mut smooth, mut structure) = (None, None, None);
-    let (mut pixels, mut pictures) = (0, 0);
+    let [mut squares, mut smooth, mut structure] = [const { Mean::new() }; 3];
     for (found, wanted) in found.into_iter().zip(wanted) {
-        pixels += found.shape().num_elements();
-        let square = (found.clone() - wanted.clone()).square();
+        let [n, colours, frames, height, width] = found.dims();
+        let pixels = found.shape().num_elements();
+        let pair = || (found.clone(), wanted.clone());
         if config.mse > 0.0 {
-            add(&mut squares, square.clone().sum());
+            let (found, wanted) = pair();
+            squares.add(mse(found, wanted), pixels);
         }
         if config.charbonnier > 0.0 {
-            let foot = config.charbonnier_eps.powi(2);
-            add(&mut smooth, (square + foot).sqrt().sum());
+            let (found, wanted) = pair();
+            smooth.add(charbonnier(found, wanted, config.charbonnier_eps), pixels);
         }
-        let [n, colours, frames, height, width] = found.dims();
         if config.ssim > 0.0 && height.min(width) >= SMALLEST_SSIM {
             let frame_by_frame = |x: Tensor<5>| {
                 x.swap_dims(1, 2)
                     .reshape([n * frames, colours, height, width])
             };
-            let (found, wanted) = (frame_by_frame(found), frame_by_frame(wanted));
-            let each = one_minus_ssim(found, wanted, RANGE)?;
-            add(&mut structure, each * (n * frames) as f64);
-            pictures += n * frames;
+            let each = one_minus_ssim(frame_by_frame(found), frame_by_frame(wanted), RANGE)?;
+            structure.add(each, n * frames);
         }
     }
-    let mean = |sum: Option<Tensor<1>>, count: usize| sum.map(|sum| sum / count as f64);
+    let kl = code.moments.filter(|_| config.kl > 0.0);
     let parts = [
-        (config.mse, mean(squares, pixels)),
-        (config.charbonnier, mean(smooth, pixels)),
-        (config.ssim, mean(structure, pictures)),
-        (
-            config.kl,
-            (code.moments.filter(|_| config.kl > 0.0)).map(|moments| moments.kl()),
-        ),
+        (config.mse, squares.finish()),
+        (config.charbonnier, smooth.finish()),
+        (config.ssim, structure.finish()),
+        (config.kl, kl.map(|moments| moments.kl())),
     ];
     let mut total = None;
     let mut values = [None; 4];
@@ -155,6 +147,30 @@ fn add(sum: &mut Option<Tensor<1>>, term: Tensor<1>) {
         Some(sum) => sum + term,
         None => term,
     });
+}
+
+/// The mean of means that stand for different counts.
+struct Mean {
+    sum: Option<Tensor<1>>,
+    count: usize,
+}
+
+impl Mean {
+    const fn new() -> Self {
+        Self {
+            sum: None,
+            count: 0,
+        }
+    }
+
+    fn add(&mut self, mean: Tensor<1>, count: usize) {
+        add(&mut self.sum, mean * count as f64);
+        self.count += count;
+    }
+
+    fn finish(self) -> Option<Tensor<1>> {
+        self.sum.map(|sum| sum / self.count as f64)
+    }
 }
 
 /// Standard normal values, the same on every device.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor};
 
-use super::checkpoint::{About, Checkpoint};
+use super::checkpoint::{About, Checkpoint, tokenizer_of};
 use super::step::{batch_of, loss};
 use super::{Ema, Losses, Optimizer, TrainConfig};
 use crate::config::Plan;
@@ -43,19 +43,13 @@ impl Trainer {
     /// [`Error::Variant`].
     pub fn new(config: &TrainConfig, device: &Device) -> Result<Self> {
         let device = device.clone().autodiff();
-        let plan = config.plan()?;
-        let model = Tokenizer::random(plan.clone(), config.seed, &device)?;
-        let network = model.network().clone();
-        let average =
-            (config.train.ema > 0.0).then(|| Ema::new(config.train.ema, params::values(&network)));
-        Ok(Self {
-            config: config.clone(),
-            plan,
-            device,
-            network,
-            optimizer: Optimizer::new(config.optimizer()),
-            average,
-        })
+        let model = Tokenizer::random(config.plan()?, config.seed, &device)?;
+        Ok(Self::of(
+            config,
+            model,
+            Optimizer::new(config.optimizer()),
+            None,
+        ))
     }
 
     /// Goes on from a checkpoint that was read onto the same device.
@@ -63,32 +57,39 @@ impl Trainer {
     /// # Errors
     /// [`Error::Input`] if the checkpoint is not of this network.
     pub fn resume(config: &TrainConfig, device: &Device, checkpoint: Checkpoint) -> Result<Self> {
-        let mut trainer = Self::new(config, device)?;
+        let device = device.clone().autodiff();
         let Checkpoint {
             about,
-            mut weights,
+            weights,
             average,
             moments,
         } = checkpoint;
-        let mut missing = None;
-        trainer.network = params::update(trainer.network, |name, _, _| {
-            let value = weights.remove(name);
-            if value.is_none() {
-                missing = Some(name.to_owned());
-            }
-            value
+        let model = tokenizer_of(&weights, &config.plan()?, &device)?;
+        let optimizer = Optimizer::resume(config.optimizer(), about.step, moments)?;
+        Ok(Self::of(config, model, optimizer, average))
+    }
+
+    /// Of its parts; an average that does not exist yet begins at the weights.
+    fn of(
+        config: &TrainConfig,
+        model: Tokenizer,
+        optimizer: Optimizer,
+        average: Option<BTreeMap<String, Tensor<1>>>,
+    ) -> Self {
+        let network = model.network().clone();
+        let decay = config.train.ema;
+        let average = (decay > 0.0).then(|| {
+            let values = average.unwrap_or_else(|| params::values(&network));
+            Ema::new(decay, values)
         });
-        if let Some(name) = missing {
-            return Err(Error::Input(format!(
-                "the checkpoint is of another network: it has no {name}"
-            )));
+        Self {
+            config: config.clone(),
+            plan: model.plan().clone(),
+            device: model.device().clone(),
+            network,
+            optimizer,
+            average,
         }
-        trainer.optimizer = Optimizer::resume(config.optimizer(), about.step, moments)?;
-        trainer.average = (config.train.ema > 0.0).then(|| {
-            let values = average.unwrap_or_else(|| params::values(&trainer.network));
-            Ema::new(config.train.ema, values)
-        });
-        Ok(trainer)
     }
 
     /// Steps taken.
@@ -114,8 +115,8 @@ impl Trainer {
     /// its own, and their gradients are summed in order.
     ///
     /// # Errors
-    /// [`Error::Input`] if the loss is no number; nothing has changed then. [`Error::Device`] if
-    /// the device failed; the trainer is of no use then.
+    /// [`Error::Input`] if the loss or the gradient is no number, [`Error::Device`] if the device
+    /// failed. The trainer is of no use then.
     pub fn step(&mut self, mut pictures: Vec<Picture>) -> Result<Step> {
         let step = self.steps();
         // Pictures of one size come together: a part then meets few and large tensors, and little
@@ -190,10 +191,7 @@ impl Trainer {
             },
             weights: params::values(&self.network),
             average: self.average.as_ref().map(|a| a.values().clone()),
-            moments: self
-                .optimizer
-                .state()
-                .collect::<BTreeMap<String, Tensor<1>>>(),
+            moments: self.optimizer.state().collect(),
         }
     }
 }

@@ -32,10 +32,11 @@ impl HeldOut {
         let size = config.evaluation_size();
         let mut warnings = Vec::new();
         let mut pictures = Vec::new();
-        let trained: HashSet<String> = train
-            .iter()
-            .flat_map(|c| (0..c.records().len()).filter_map(|i| c.identity(i)))
-            .collect();
+        // Looking up the true path of every file takes its time, so only where there is a use.
+        let trained: HashSet<String> = match config.data.held_out.is_empty() {
+            true => HashSet::new(),
+            false => train.iter().flat_map(Collection::identities).collect(),
+        };
         let mut first_failure = None;
         let most = match config.evaluate.pictures {
             0 => usize::MAX,
@@ -48,9 +49,9 @@ impl HeldOut {
         for path in &config.data.held_out {
             let collection = Collection::open(path)?;
             warnings.extend_from_slice(collection.warnings());
-            for (index, record) in collection.records().iter().enumerate() {
-                let identity = collection.identity(index);
-                if identity.is_some_and(|identity| trained.contains(&identity)) {
+            let records = collection.records().iter().zip(collection.identities());
+            for (index, (record, identity)) in records.enumerate() {
+                if trained.contains(&identity) {
                     return Err(Error::Data {
                         name: path.clone(),
                         reason: format!(
