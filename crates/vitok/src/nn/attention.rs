@@ -1,10 +1,9 @@
 //! Multi-head self-attention with rotary positions.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, module};
+use burn::tensor::{Bool, Device, Tensor, module};
 
-use super::block::Sight;
-use super::{Linear, Norm};
+use super::{Linear, Norm, RopeTable};
 use crate::config::{BlockKind, StackPlan};
 
 /// `softmax(q k^T / sqrt(d)) v`, its projections, and v2's RMSNorm of q and k.
@@ -35,7 +34,15 @@ impl SelfAttention {
     }
 
     /// `[B, N, C]` -> `[B, N, C]`.
-    pub fn forward(&self, x: Tensor<3>, heads: usize, sight: &Sight) -> Tensor<3> {
+    ///
+    /// `blocked`: `[B or 1, 1, N, N]`, true where a query must not see a key.
+    pub fn forward(
+        &self,
+        x: Tensor<3>,
+        heads: usize,
+        rope: &RopeTable,
+        blocked: Option<&Tensor<4, Bool>>,
+    ) -> Tensor<3> {
         let [b, n, width] = x.dims();
         let head_dim = width / heads;
         let qkv = self
@@ -48,12 +55,9 @@ impl SelfAttention {
             Some(norm) => norm.forward(x),
             None => x,
         };
-        let q = sight.rope.rotate(normed(part(0), &self.norm_q));
-        let k = sight.rope.rotate(normed(part(1), &self.norm_k));
-        let mask = sight
-            .blocked
-            .as_ref()
-            .map(|blocked| blocked.clone().expand([b, heads, n, n]));
+        let q = rope.rotate(normed(part(0), &self.norm_q));
+        let k = rope.rotate(normed(part(1), &self.norm_k));
+        let mask = blocked.map(|blocked| blocked.clone().expand([b, heads, n, n]));
         let y = module::attention(q, k, part(2), mask, None, Default::default());
         self.out_proj
             .forward(y.swap_dims(1, 2).reshape([b, n, width]))

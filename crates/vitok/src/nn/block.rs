@@ -1,19 +1,12 @@
 //! One transformer block, wired as the paper's or as v2's.
 
+use std::slice;
+
 use burn::module::{Module, Param};
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::{Device, Tensor};
 
-use super::{GatedMlp, Norm, RopeTable, SelfAttention, unfilled};
+use super::{GatedMlp, Norm, SelfAttention, Sight, fused, unfilled};
 use crate::config::{BlockKind, StackPlan};
-
-/// What the tokens of a batch know of each other; the same for every block of a stack.
-#[derive(Clone, Debug)]
-pub struct Sight {
-    /// Their positions.
-    pub rope: RopeTable,
-    /// `[B or 1, 1, N, N]`, true where a query must not see a key.
-    pub blocked: Option<Tensor<4, Bool>>,
-}
 
 /// Attention and MLP around a residual stream.
 #[derive(Module, Debug)]
@@ -57,15 +50,28 @@ impl Block {
     }
 
     /// `[B, N, C]` -> `[B, N, C]`.
+    ///
+    /// # Panics
+    /// If `sight` is fused and the block or `x` is not in memory; [`Sight`] is made for the device
+    /// of both.
     pub fn forward(&self, x: Tensor<3>, heads: usize, sight: &Sight) -> Tensor<3> {
+        let (rope, blocked) = match sight {
+            Sight::Composed { rope, blocked } => (rope, blocked.as_ref()),
+            Sight::Fused(geometry) => {
+                let plain = fused::forward(slice::from_ref(self), heads, geometry, &x);
+                let fused = plain.or_else(|| fused::forward_recorded(self, heads, geometry, &x));
+                return fused.expect("a fused sight is for tensors in memory");
+            }
+        };
         let h = self.norm1.forward(x.clone());
         match &self.norm2 {
             Some(norm2) => {
-                let x = x + self.attn.forward(h, heads, sight);
+                let x = x + self.attn.forward(h, heads, rope, blocked);
                 x.clone() + self.ffn.forward(norm2.forward(x))
             }
             None => {
-                let branch = self.attn.forward(h.clone(), heads, sight) + self.ffn.forward(h);
+                let branch =
+                    self.attn.forward(h.clone(), heads, rope, blocked) + self.ffn.forward(h);
                 match &self.layer_scale {
                     Some(scale) => x + branch * scale.gamma.val().unsqueeze(),
                     None => x + branch,

@@ -5,19 +5,22 @@
 
 mod attention;
 mod block;
+pub mod fused;
 pub mod init;
 mod linear;
 mod mlp;
 mod norm;
 pub mod params;
 mod rope;
+mod sight;
 
 pub use attention::SelfAttention;
-pub use block::{Block, LayerScale, Sight};
+pub use block::{Block, LayerScale};
 pub use linear::Linear;
 pub use mlp::GatedMlp;
 pub use norm::{Norm, layer_norm};
 pub use rope::RopeTable;
+pub use sight::{COMPOSED, Sight};
 
 use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Shape, Tensor};

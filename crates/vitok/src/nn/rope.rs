@@ -9,9 +9,37 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::config::Rope;
-use crate::patches::Layout;
+use crate::patches::{Grid, Layout};
 
 const BASE: f64 = 10_000.0;
+
+/// Cosine and sine of every turn, `[tokens][head_dim / 2]`; (1, 0) for what is not turned.
+pub(super) fn turns(rope: Rope, grid: Grid, head_dim: usize) -> Vec<[f32; 2]> {
+    let (axis_dim, axes): (usize, &[usize]) = match rope {
+        Rope::TwoD => (head_dim / 2, &[1, 2]),
+        Rope::ThreeD => (head_dim / 6 * 2, &[1, 2, 0]),
+    };
+    let frequencies: Vec<f64> = (0..axis_dim / 2)
+        .map(|j| BASE.powf(-2.0 * j as f64 / axis_dim as f64))
+        .collect();
+    // Each axis has far fewer positions than there are tokens.
+    let table = |positions: usize| -> Vec<[f32; 2]> {
+        let angles = (0..positions).flat_map(|p| frequencies.iter().map(move |f| p as f64 * f));
+        angles
+            .map(|angle| [angle.cos() as f32, angle.sin() as f32])
+            .collect()
+    };
+    let tables = [table(grid.frames), table(grid.rows), table(grid.cols)];
+    let pairs = axis_dim / 2;
+    let mut turns = Vec::with_capacity(grid.tokens() * head_dim / 2);
+    for position in grid.positions() {
+        for axis in axes {
+            turns.extend_from_slice(&tables[*axis][position[*axis] * pairs..][..pairs]);
+        }
+        turns.extend((pairs * axes.len()..head_dim / 2).map(|_| [1.0, 0.0]));
+    }
+    turns
+}
 
 /// Cosines and sines for the tokens of a batch.
 #[derive(Clone, Debug)]
@@ -32,30 +60,15 @@ impl RopeTable {
         let mut cos = vec![1f32; shape.iter().product()];
         let mut sin = vec![0f32; cos.len()];
 
-        let axis_dim = match rope {
-            Rope::TwoD => head_dim / 2,
-            Rope::ThreeD => head_dim / 6 * 2,
-        };
-        let axes: &[usize] = match rope {
-            Rope::TwoD => &[1, 2],
-            Rope::ThreeD => &[1, 2, 0],
-        };
-        let frequencies: Vec<f64> = (0..axis_dim / 2)
-            .map(|j| BASE.powf(-2.0 * j as f64 / axis_dim as f64))
-            .collect();
         for (b, item) in distinct.iter().enumerate() {
-            for (token, position) in item.grid.positions().enumerate() {
-                let start = (b * layout.length() + token) * head_dim;
-                for (a, axis) in axes.iter().enumerate() {
-                    for (j, frequency) in frequencies.iter().enumerate() {
-                        let (s, c) = (position[*axis] as f64 * frequency).sin_cos();
-                        let first = start + a * axis_dim + 2 * j;
-                        cos[first] = c as f32;
-                        cos[first + 1] = c as f32;
-                        sin[first] = -s as f32;
-                        sin[first + 1] = s as f32;
-                    }
-                }
+            let pairs = turns(rope, item.grid, head_dim);
+            let start = b * layout.length() * head_dim;
+            for (i, [c, s]) in pairs.into_iter().enumerate() {
+                let first = start + 2 * i;
+                cos[first] = c;
+                cos[first + 1] = c;
+                sin[first] = -s;
+                sin[first + 1] = s;
             }
         }
         Self {

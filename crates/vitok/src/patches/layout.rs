@@ -1,5 +1,7 @@
 //! What the sequences of a batch are.
 
+use std::ops::Range;
+
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use super::{Extent, Grid};
@@ -95,6 +97,21 @@ impl Layout {
         x * real
     }
 
+    /// The keys that a token `query` of `item` sees.
+    pub fn seen(&self, attention: Attention, item: &Item, query: usize) -> Range<usize> {
+        let tokens = item.grid.tokens();
+        match attention {
+            Attention::Full => 0..tokens,
+            Attention::Window(reach) => {
+                query.saturating_sub(reach)..query.saturating_add(reach + 1).min(tokens)
+            }
+            Attention::BlockCausal => {
+                let per_frame = item.grid.rows * item.grid.cols;
+                0..(query / per_frame + 1) * per_frame
+            }
+        }
+    }
+
     /// `[B or 1, 1, N, N]`, true where a query (row) must not see a key (column); `None` where
     /// every token sees every other.
     ///
@@ -115,17 +132,12 @@ impl Layout {
         let mut blocked = Vec::with_capacity(distinct.len() * n * n);
         for item in distinct {
             let tokens = item.grid.tokens();
-            let per_frame = item.grid.rows * item.grid.cols;
             for query in 0..n {
-                blocked.extend((0..n).map(|key| {
-                    let seen = match attention {
-                        Attention::Full => true,
-                        Attention::Window(reach) => query.abs_diff(key) <= reach,
-                        Attention::BlockCausal => key / per_frame <= query / per_frame,
-                    };
-                    let real = query < tokens && key < tokens;
-                    !((real && seen) || query == key)
-                }));
+                let seen = match query < tokens {
+                    true => self.seen(attention, item, query),
+                    false => query..query + 1,
+                };
+                blocked.extend((0..n).map(|key| !seen.contains(&key)));
             }
         }
         let shape = [distinct.len(), 1, n, n];

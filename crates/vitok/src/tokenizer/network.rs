@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use super::Taps;
 use super::bottleneck::Code;
 use crate::config::{BlockKind, Bottleneck, Plan, StackPlan};
-use crate::nn::{Block, Linear, Norm, RopeTable, Sight};
+use crate::nn::{Block, Linear, Norm, Sight};
 use crate::patches::{Layout, TokenBatch};
 
 /// Encoder and decoder; either may be absent.
@@ -54,11 +54,8 @@ fn final_norm(stack: &StackPlan, plan: &Plan, device: &Device) -> Option<Norm> {
     (plan.block == BlockKind::Sequential).then(|| Norm::layer(stack.width, device))
 }
 
-fn sight(stack: &StackPlan, plan: &Plan, layout: &Layout, device: &Device) -> Sight {
-    Sight {
-        rope: RopeTable::new(plan.rope, layout, stack.head_dim(), device),
-        blocked: layout.blocked(plan.attention, device),
-    }
+fn sight(stack: &StackPlan, plan: &Plan, layout: &Layout, x: &Tensor<3>) -> Sight {
+    Sight::new(x, layout, plan.attention, plan.rope, stack.head_dim())
 }
 
 impl Encoder {
@@ -80,7 +77,7 @@ impl Encoder {
     /// Patches `[B, N, 3qpp]` -> code `[B, N, c]`.
     pub fn encode(&self, plan: &Plan, patches: &TokenBatch, taps: &mut Taps) -> Code {
         let layout = &patches.layout;
-        let sight = sight(&plan.encoder, plan, layout, &patches.tokens.device());
+        let sight = sight(&plan.encoder, plan, layout, &patches.tokens);
         let mut x = self.patch_embed.forward(patches.tokens.clone()); // [B, N, C]
         taps.record(|| "patch_embed".into(), &x);
         for (i, block) in self.encoder_blocks.iter().enumerate() {
@@ -111,7 +108,7 @@ impl Decoder {
     /// Code `[B, N, c]` -> patches `[B, N, 3qpp]`.
     pub fn decode(&self, plan: &Plan, latents: &TokenBatch, taps: &mut Taps) -> TokenBatch {
         let layout = &latents.layout;
-        let sight = sight(&plan.decoder, plan, layout, &latents.tokens.device());
+        let sight = sight(&plan.decoder, plan, layout, &latents.tokens);
         let mut x: Tensor<3> = self.decoder_embed.forward(latents.tokens.clone()); // [B, N, C]
         taps.record(|| "decoder_embed".into(), &x);
         for (i, block) in self.decoder_blocks.iter().enumerate() {

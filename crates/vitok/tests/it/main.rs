@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop where it stands
 
 mod data;
+mod fused;
 mod golden;
 mod hub;
 mod image_metrics;

@@ -1,0 +1,490 @@
+//! Attention over panels, forward and backward: the scores of a panel of queries with a panel of
+//! keys exist for a moment, never those of all with all.
+//!
+//! The softmax is computed in one pass over the keys with a running maximum (Milakov and
+//! Gimelshein, 2018), and again in the backward pass from each query's log-sum (Dao et al., 2022).
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::block::EPSILON;
+use super::elementwise::{Row, exp, rows, rows_mut, sum_rows, transpose};
+use super::geometry::Geometry;
+use super::multiply::{LANES, Left, Multiply, vectorised};
+
+/// A score no softmax notices.
+const BLOCKED: f32 = -1e30;
+
+/// Where the heads' queries, keys and values are: panels of three parts of `heads * dim` features.
+#[derive(Clone, Copy)]
+pub struct Heads {
+    pub heads: usize,
+    pub dim: usize,
+}
+
+impl Heads {
+    /// Values of a panel.
+    fn panel(&self) -> usize {
+        3 * self.heads * self.dim * LANES
+    }
+
+    /// A head's queries (part 0), keys (1) or values (2) in a panel.
+    fn part<'a>(&self, qkv: &'a [f32], panel: usize, part: usize, head: usize) -> &'a [f32] {
+        let size = self.dim * LANES;
+        &qkv[panel * self.panel() + (part * self.heads + head) * size..][..size]
+    }
+}
+
+/// Attention of the query panels `first_panel..` to all keys of their sequences.
+///
+/// `qkv` holds all panels, with queries already scaled; `out` gets `heads * dim` features for each
+/// query panel, and `log_sums`, where there are any, a row for each head of each query panel.
+pub fn attend(
+    geometry: &Geometry,
+    heads: Heads,
+    first_panel: usize,
+    qkv: &[f32],
+    out: &mut [f32],
+    log_sums: Option<&mut [f32]>,
+) {
+    let outs = out.par_chunks_mut(heads.dim * LANES).enumerate();
+    match log_sums {
+        Some(log_sums) => outs
+            .zip(rows_mut(log_sums).par_iter_mut())
+            .with_max_len(1)
+            .for_each(|((i, out), sums)| {
+                *sums = attend_head(
+                    geometry,
+                    heads,
+                    first_panel + i / heads.heads,
+                    i % heads.heads,
+                    qkv,
+                    out,
+                );
+            }),
+        None => outs.with_max_len(1).for_each(|(i, out)| {
+            attend_head(
+                geometry,
+                heads,
+                first_panel + i / heads.heads,
+                i % heads.heads,
+                qkv,
+                out,
+            );
+        }),
+    }
+}
+
+/// One head of one panel of queries. Returns the logarithm of each query's sum.
+fn attend_head(
+    geometry: &Geometry,
+    heads: Heads,
+    number: usize,
+    head: usize,
+    qkv: &[f32],
+    out: &mut [f32],
+) -> Row {
+    let panel = &geometry.panels[number];
+    let queries = heads.part(qkv, number, 0, head);
+    let mut highest = [BLOCKED; LANES];
+    let mut sum = [0.0; LANES];
+    let mut scores = [0.0; LANES * LANES];
+    out.fill(0.0);
+    for (key_panel, keys) in key_panels(geometry, number) {
+        let scores = &mut scores[..keys.len() * LANES];
+        score(
+            heads,
+            qkv,
+            key_panel,
+            head,
+            1,
+            queries,
+            panel.tokens,
+            scores,
+        );
+        let blocked = (!panel.sees_all(&keys)).then_some(&panel.sees);
+        vectorised(|| {
+            if let Some(sees) = blocked {
+                block(scores, sees, keys.start);
+            }
+            softmax_step(scores, &mut highest, &mut sum, out);
+        });
+        Multiply {
+            left: Left::new(heads.part(qkv, key_panel, 2, head), LANES, 1, keys.len()),
+            rows: heads.dim,
+            depth: keys.len(),
+            right: scores,
+            out,
+            stride: LANES,
+            lanes: panel.tokens,
+            add: true,
+        }
+        .run();
+    }
+    vectorised(|| {
+        let inverse = sum.map(|sum| 1.0 / sum);
+        for row in rows_mut(out) {
+            for (value, inverse) in row.iter_mut().zip(&inverse) {
+                *value *= inverse;
+            }
+        }
+    });
+    std::array::from_fn(|lane| highest[lane] + sum[lane].ln())
+}
+
+/// The panels with keys that some query of a panel sees, and these keys, from the panel's first on.
+fn key_panels(geometry: &Geometry, number: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let panel = &geometry.panels[number];
+    let seen = panel.keys();
+    let first = geometry.sequences[panel.sequence].start;
+    (seen.start / LANES..seen.end.div_ceil(LANES)).map(move |i| {
+        let start = i * LANES;
+        (first + i, start..start + geometry.panels[first + i].tokens)
+    })
+}
+
+/// `scores[key][query]`: the products of the keys (`part` 1, or values: 2) with `right`.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a product's operands, from where they lie"
+)]
+fn score(
+    heads: Heads,
+    qkv: &[f32],
+    key_panel: usize,
+    head: usize,
+    part: usize,
+    right: &[f32],
+    lanes: usize,
+    scores: &mut [f32],
+) {
+    Multiply {
+        left: Left::new(heads.part(qkv, key_panel, part, head), 1, LANES, heads.dim),
+        rows: scores.len() / LANES,
+        depth: heads.dim,
+        right,
+        out: scores,
+        stride: LANES,
+        lanes,
+        add: false,
+    }
+    .run();
+}
+
+/// Blocks what a query does not see.
+#[inline(always)]
+fn block(scores: &mut [f32], sees: &[[u32; LANES]; 2], first_key: usize) {
+    for (key, row) in rows_mut(scores).iter_mut().enumerate() {
+        let key = (first_key + key) as u32;
+        for (lane, score) in row.iter_mut().enumerate() {
+            let seen = sees[0][lane] <= key && key < sees[1][lane];
+            *score = if seen { *score } else { BLOCKED };
+        }
+    }
+}
+
+/// Scores become weights, relative to the highest score so far; what was summed so far follows.
+#[inline(always)]
+fn softmax_step(scores: &mut [f32], highest: &mut Row, sum: &mut Row, out: &mut [f32]) {
+    let before = *highest;
+    for row in rows(scores) {
+        for (highest, score) in highest.iter_mut().zip(row) {
+            *highest = if *score > *highest { *score } else { *highest };
+        }
+    }
+    let mut add = [0.0; LANES];
+    for row in rows_mut(scores) {
+        for (lane, score) in row.iter_mut().enumerate() {
+            *score = exp(*score - highest[lane]);
+            add[lane] += *score;
+        }
+    }
+    let factor: Row = std::array::from_fn(|lane| exp(before[lane] - highest[lane]));
+    for (lane, sum) in sum.iter_mut().enumerate() {
+        *sum = *sum * factor[lane] + add[lane];
+    }
+    if before[0] > BLOCKED || before[LANES - 1] > BLOCKED || before.iter().any(|b| *b > BLOCKED) {
+        for row in rows_mut(out) {
+            for (value, factor) in row.iter_mut().zip(&factor) {
+                *value *= factor;
+            }
+        }
+    }
+}
+
+/// The gradient of `qkv` (with scaled queries) from that of attention's result.
+pub fn attend_backward(
+    geometry: &Geometry,
+    heads: Heads,
+    qkv: &[f32],
+    result: &[f32],
+    log_sums: &[f32],
+    d_result: &[f32],
+) -> Vec<f32> {
+    let mut d_qkv = vec![0.0; qkv.len()];
+    // What each (sequence, head) writes: its panels' queries, keys and values.
+    let mut pieces: Vec<[Vec<&mut [f32]>; 3]> = Vec::new();
+    pieces.resize_with(geometry.sequences.len() * heads.heads, Default::default);
+    let size = heads.dim * LANES;
+    for (panel, values) in geometry.panels.iter().zip(d_qkv.chunks_mut(heads.panel())) {
+        for (i, values) in values.chunks_mut(size).enumerate() {
+            let (part, head) = (i / heads.heads, i % heads.heads);
+            pieces[panel.sequence * heads.heads + head][part].push(values);
+        }
+    }
+    let work = pieces.into_par_iter().enumerate().with_max_len(1);
+    work.for_each(|(i, [mut q, mut k, mut v])| {
+        let (sequence, head) = (i / heads.heads, i % heads.heads);
+        let panels = geometry.sequences[sequence].clone();
+        let whole = |values, number| rows_of_head(values, heads, number, head);
+        for number in panels.clone() {
+            let d_out = whole(d_result, number);
+            let dot = vectorised(|| {
+                let mut dot = [0.0; LANES];
+                for (a, b) in rows(whole(result, number)).iter().zip(rows(d_out)) {
+                    for (lane, dot) in dot.iter_mut().enumerate() {
+                        *dot += a[lane] * b[lane];
+                    }
+                }
+                dot
+            });
+            let log_sum = &rows(log_sums)[number * heads.heads + head];
+            let query = Query {
+                number,
+                head,
+                d_out,
+                dot: &dot,
+                log_sum,
+            };
+            for (key_panel, keys) in key_panels(geometry, number) {
+                let key = key_panel - panels.start;
+                let gradients = [&mut *q[number - panels.start], &mut *k[key], &mut *v[key]];
+                query.backward(geometry, heads, qkv, key_panel, keys, gradients);
+            }
+        }
+    });
+    d_qkv
+}
+
+fn rows_of_head(values: &[f32], heads: Heads, panel: usize, head: usize) -> &[f32] {
+    let size = heads.dim * LANES;
+    &values[(panel * heads.heads + head) * size..][..size]
+}
+
+/// One head of a panel of queries, on the way back.
+struct Query<'a> {
+    number: usize,
+    head: usize,
+    d_out: &'a [f32],
+    /// Each query's result times its gradient.
+    dot: &'a Row,
+    log_sum: &'a Row,
+}
+
+impl Query<'_> {
+    /// Adds what one panel of keys contributes to the gradients of these queries and of its keys
+    /// and values.
+    fn backward(
+        &self,
+        geometry: &Geometry,
+        heads: Heads,
+        qkv: &[f32],
+        key_panel: usize,
+        keys: Range<usize>,
+        [d_queries, d_keys, d_values]: [&mut [f32]; 3],
+    ) {
+        let panel = &geometry.panels[self.number];
+        let lanes = panel.tokens;
+        let queries = heads.part(qkv, self.number, 0, self.head);
+        let mut weights = [0.0; LANES * LANES];
+        let mut d_scores = [0.0; LANES * LANES];
+        let size = keys.len() * LANES;
+        score(
+            heads,
+            qkv,
+            key_panel,
+            self.head,
+            1,
+            queries,
+            lanes,
+            &mut weights[..size],
+        );
+        score(
+            heads,
+            qkv,
+            key_panel,
+            self.head,
+            2,
+            self.d_out,
+            lanes,
+            &mut d_scores[..size],
+        );
+        let mut weights_turned = [0.0; LANES * LANES];
+        let mut d_scores_turned = [0.0; LANES * LANES];
+        let blocked = (!panel.sees_all(&keys)).then_some(&panel.sees);
+        vectorised(|| {
+            let weights = &mut weights[..size];
+            if let Some(sees) = blocked {
+                block(weights, sees, keys.start);
+            }
+            for (weights, d_scores) in rows_mut(weights).iter_mut().zip(rows_mut(&mut d_scores)) {
+                for lane in 0..LANES {
+                    let weight = exp(weights[lane] - self.log_sum[lane]);
+                    weights[lane] = weight;
+                    d_scores[lane] = weight * (d_scores[lane] - self.dot[lane]);
+                }
+            }
+            transpose(
+                weights,
+                LANES,
+                &mut weights_turned,
+                LANES,
+                keys.len(),
+                LANES,
+            );
+            transpose(
+                &d_scores,
+                LANES,
+                &mut d_scores_turned,
+                LANES,
+                keys.len(),
+                LANES,
+            );
+        });
+        let product = |left: &[f32], depth, right: &[f32], lanes, out: &mut [f32]| {
+            Multiply {
+                left: Left::new(left, LANES, 1, depth),
+                rows: heads.dim,
+                depth,
+                right,
+                out,
+                stride: LANES,
+                lanes,
+                add: true,
+            }
+            .run();
+        };
+        let key = heads.part(qkv, key_panel, 1, self.head);
+        let count = keys.len();
+        product(key, count, &d_scores, lanes, d_queries);
+        product(queries, lanes, &d_scores_turned, count, d_keys);
+        product(self.d_out, lanes, &weights_turned, count, d_values);
+    }
+}
+
+/// Turns and, in v2, normalises the queries and keys of a panel; scales the queries.
+#[derive(Clone, Copy)]
+pub struct Turn<'a> {
+    pub heads: Heads,
+    /// Weights of the RMSNorm of queries and of keys.
+    pub norms: Option<[&'a [f32]; 2]>,
+    pub geometry: &'a Geometry,
+}
+
+impl Turn<'_> {
+    fn scale(&self, part: usize) -> f32 {
+        match part {
+            0 => 1.0 / (self.heads.dim as f32).sqrt(),
+            _ => 1.0,
+        }
+    }
+
+    /// Some rows of `qkv` of a panel, whole heads, in place.
+    pub fn forward(&self, first_row: usize, panel: usize, values: &mut [f32]) {
+        let Heads { heads, dim } = self.heads;
+        let (cosines, sines) = self.geometry.turns(panel);
+        for (i, values) in values.chunks_mut(dim * LANES).enumerate() {
+            let part = (first_row / dim + i) / heads;
+            if part == 2 {
+                break;
+            }
+            let scale = self.scale(part);
+            vectorised(|| {
+                let values = rows_mut(values);
+                let inverse = match self.norms {
+                    Some(norms) => {
+                        let inverse = inverse_rms(values);
+                        for (row, weight) in values.iter_mut().zip(norms[part]) {
+                            for (value, inverse) in row.iter_mut().zip(&inverse) {
+                                *value *= inverse * weight;
+                            }
+                        }
+                        scale
+                    }
+                    None => scale,
+                };
+                rotate(values, rows(cosines), rows(sines), inverse, 1.0);
+            });
+        }
+    }
+
+    /// From the gradient of turned queries and keys to that of `qkv`, a panel's, in place. `raw` is
+    /// `qkv` before turning. Adds to the gradients of the norms' weights, `[2][dim]`.
+    pub fn backward(&self, panel: usize, raw: &[f32], gradient: &mut [f32], d_norms: &mut [f32]) {
+        let Heads { heads, dim } = self.heads;
+        let (cosines, sines) = self.geometry.turns(panel);
+        let each = gradient
+            .chunks_mut(dim * LANES)
+            .zip(raw.chunks(dim * LANES));
+        for (i, (gradient, raw)) in each.take(2 * heads).enumerate() {
+            let part = i / heads;
+            vectorised(|| {
+                let gradient = rows_mut(gradient);
+                rotate(gradient, rows(cosines), rows(sines), self.scale(part), -1.0);
+                if let Some(norms) = self.norms {
+                    let d_norm = &mut d_norms[part * dim..][..dim];
+                    rms_backward(rows(raw), norms[part], gradient, d_norm);
+                }
+            });
+        }
+    }
+}
+
+/// Turns the pairs of rows and scales them; `direction` -1 turns back.
+#[inline(always)]
+fn rotate(values: &mut [Row], cosines: &[Row], sines: &[Row], scale: f32, direction: f32) {
+    let (pairs, _) = values.as_chunks_mut::<2>();
+    for ([a, b], (cosine, sine)) in pairs.iter_mut().zip(cosines.iter().zip(sines)) {
+        for lane in 0..LANES {
+            let (x, y) = (a[lane] * scale, b[lane] * scale);
+            let sine = sine[lane] * direction;
+            a[lane] = x * cosine[lane] - y * sine;
+            b[lane] = y * cosine[lane] + x * sine;
+        }
+    }
+}
+
+/// 1 / sqrt(mean(x^2) + eps) of every token.
+#[inline(always)]
+pub fn inverse_rms(values: &[Row]) -> Row {
+    let count = values.len() as f32;
+    sum_rows(values, |_, x| x * x).map(|sum| 1.0 / (sum / count + EPSILON).sqrt())
+}
+
+/// Back through an RMSNorm of `raw` with `weight`: the gradient of its result becomes that of
+/// `raw`. Adds to the weight's gradient.
+#[inline(always)]
+pub fn rms_backward(raw: &[Row], weight: &[f32], gradient: &mut [Row], d_weight: &mut [f32]) {
+    let inverse = inverse_rms(raw);
+    let mut mean = [0.0; LANES];
+    for (((raw, gradient), weight), d_weight) in
+        raw.iter().zip(&mut *gradient).zip(weight).zip(d_weight)
+    {
+        let mut sum = [0.0; LANES];
+        for lane in 0..LANES {
+            let normed = raw[lane] * inverse[lane];
+            sum[lane] = gradient[lane] * normed;
+            gradient[lane] *= weight;
+            mean[lane] += gradient[lane] * normed;
+        }
+        *d_weight += sum.iter().sum::<f32>();
+    }
+    let count = raw.len() as f32;
+    for (raw, gradient) in raw.iter().zip(gradient) {
+        for lane in 0..LANES {
+            let normed = raw[lane] * inverse[lane];
+            gradient[lane] = inverse[lane] * (gradient[lane] - normed * mean[lane] / count);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What is done to single values, written so that the compiler makes vectors of it.
+
+use super::multiply::LANES;
+
+/// One feature of a panel's tokens.
+pub type Row = [f32; LANES];
+
+/// The rows of a panel.
+#[inline(always)]
+pub fn rows(values: &[f32]) -> &[Row] {
+    values.as_chunks().0
+}
+
+/// The rows of a panel, to be written.
+#[inline(always)]
+pub fn rows_mut(values: &mut [f32]) -> &mut [Row] {
+    values.as_chunks_mut().0
+}
+
+/// e^x to about 1e-7 of its value; 0 below -87.
+#[inline(always)]
+pub fn exp(x: f32) -> f32 {
+    /// Adding this leaves the nearest integer in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    /// ln 2 in two parts, the first with zeros at its end, so that n times it is exact.
+    const LN2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+    let clamped = if x < -87.0 { -87.0 } else { x };
+    let clamped = if clamped > 88.0 { 88.0 } else { clamped };
+    let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let rest = clamped - n * LN2[0] - n * LN2[1]; // within +- ln(2) / 2
+    // Taylor's series; the next term is below 1e-8 there.
+    let mut sum = 1.0 / 5040.0;
+    for term in [720.0, 120.0, 24.0, 6.0, 2.0, 1.0, 1.0] {
+        sum = sum * rest + 1.0 / term;
+    }
+    // The exponent's bits, shifted into place; the rest of ROUND's falls off.
+    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
+    if x < -87.0 { 0.0 } else { sum * power }
+}
+
+/// 1 / (1 + e^-x).
+#[inline(always)]
+pub fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// The sum over rows of `f`, token by token.
+#[inline(always)]
+pub fn sum_rows(rows: &[Row], f: impl Fn(usize, f32) -> f32) -> Row {
+    let mut sum = [0.0; LANES];
+    for row in rows {
+        for (lane, (sum, value)) in sum.iter_mut().zip(row).enumerate() {
+            *sum += f(lane, *value);
+        }
+    }
+    sum
+}
+
+/// Rows become columns: `to[c][r] = from[r][c]`, of `rows` rows, each `from_stride` or `to_stride`
+/// values after the one before it.
+#[inline(always)]
+pub fn transpose(
+    from: &[f32],
+    from_stride: usize,
+    to: &mut [f32],
+    to_stride: usize,
+    rows: usize,
+    columns: usize,
+) {
+    /// A square that stays in the first-level cache.
+    const SQUARE: usize = 16;
+    for r in (0..rows).step_by(SQUARE) {
+        for c in (0..columns).step_by(SQUARE) {
+            if r + SQUARE <= rows && c + SQUARE <= columns {
+                let mut square = [[0f32; SQUARE]; SQUARE];
+                for (i, line) in square.iter_mut().enumerate() {
+                    line.copy_from_slice(&from[(r + i) * from_stride + c..][..SQUARE]);
+                }
+                for i in 0..SQUARE {
+                    let line: [f32; SQUARE] = std::array::from_fn(|j| square[j][i]);
+                    to[(c + i) * to_stride + r..][..SQUARE].copy_from_slice(&line);
+                }
+            } else {
+                for i in r..rows.min(r + SQUARE) {
+                    for j in c..columns.min(c + SQUARE) {
+                        to[j * to_stride + i] = from[i * from_stride + j];
+                    }
+                }
+            }
+        }
+    }
+}

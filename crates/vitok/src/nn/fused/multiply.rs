@@ -1,0 +1,196 @@
+//! The one product that all others are made of: a few rows of a matrix times a panel.
+//!
+//! A panel holds [`LANES`] tokens of every feature, `[features][LANES]`, so that a vector register
+//! is the same feature of neighbouring tokens. The matrix on the left is read as it is stored, one
+//! value broadcast at a time: weights `[out, in]` need neither packing nor a second copy, and the
+//! same code serves their transposes and the products within attention.
+
+use std::sync::LazyLock;
+
+use pulp::{Arch, Simd, WithSimd};
+
+/// Tokens of a panel: four AVX-512 registers, eight of AVX2.
+pub const LANES: usize = 64;
+
+/// Rows of the left matrix worked on at once: with four registers of tokens for each, 24 sums stay
+/// in AVX-512's 32 registers, with two 12 in AVX2's 16.
+pub const ROWS: usize = 6;
+
+static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
+
+/// Runs `work` with the widest vectors this machine has.
+pub fn vectorised<W: WithSimd>(work: W) -> W::Output {
+    ARCH.dispatch(work)
+}
+
+/// The matrix on the left. Its value in row `r` and step `k` is
+/// `values[r * row + (k % segment) * step + (k / segment) * jump]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Left<'a> {
+    /// Where the first row begins.
+    pub values: &'a [f32],
+    /// From row to row.
+    pub row: usize,
+    /// From step to step within a segment.
+    pub step: usize,
+    /// Steps of a segment, after which the matrix goes on elsewhere.
+    pub segment: usize,
+    /// From segment to segment.
+    pub jump: usize,
+}
+
+impl<'a> Left<'a> {
+    /// A matrix in one piece, of `depth` steps.
+    pub fn new(values: &'a [f32], row: usize, step: usize, depth: usize) -> Self {
+        Self {
+            values,
+            row,
+            step,
+            segment: depth.max(1),
+            jump: 0,
+        }
+    }
+}
+
+/// `out[r][lane] = sum over k of left[r][k] * right[k][lane]`, for the first `lanes` lanes.
+pub struct Multiply<'a> {
+    pub left: Left<'a>,
+    pub rows: usize,
+    pub depth: usize,
+    /// `[depth][LANES]`.
+    pub right: &'a [f32],
+    /// Row `r` begins at `r * stride`.
+    pub out: &'a mut [f32],
+    pub stride: usize,
+    pub lanes: usize,
+    /// Whether to add to what `out` holds.
+    pub add: bool,
+}
+
+impl Multiply<'_> {
+    /// Computes the product.
+    pub fn run(self) {
+        vectorised(self);
+    }
+}
+
+impl WithSimd for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        if self.rows == 0 || self.lanes == 0 {
+            return;
+        }
+        let Left {
+            values,
+            row,
+            step,
+            segment,
+            jump,
+        } = self.left;
+        // Everything the tiles read and write lies within these bounds.
+        if let Some(last) = self.depth.checked_sub(1) {
+            let within = last.min(segment - 1) * step + last / segment * jump;
+            assert!((self.rows - 1) * row + within < values.len());
+        }
+        assert!(self.depth * LANES <= self.right.len() && self.lanes <= LANES);
+        assert!((self.rows - 1) * self.stride + self.lanes <= self.out.len());
+        match S::F32_LANES {
+            16 => match self.lanes.div_ceil(16) {
+                1 => self.strip::<S, 1>(simd, 0),
+                2 => self.strip::<S, 2>(simd, 0),
+                _ => self.strip::<S, 4>(simd, 0),
+            },
+            8 => self.strips::<S, 2>(simd),
+            _ => self.strips::<S, 4>(simd),
+        }
+    }
+}
+
+impl Multiply<'_> {
+    #[inline(always)]
+    fn strips<S: Simd, const VECTORS: usize>(&mut self, simd: S) {
+        for lane in (0..self.lanes).step_by(VECTORS * S::F32_LANES) {
+            self.strip::<S, VECTORS>(simd, lane);
+        }
+    }
+
+    /// All rows of `VECTORS` vectors, from `lane` on.
+    #[inline(always)]
+    fn strip<S: Simd, const VECTORS: usize>(&mut self, simd: S, lane: usize) {
+        let mut row = 0;
+        while self.rows - row >= ROWS {
+            self.tile::<S, ROWS, VECTORS>(simd, row, lane);
+            row += ROWS;
+        }
+        if self.rows - row >= 4 {
+            self.tile::<S, 4, VECTORS>(simd, row, lane);
+            row += 4;
+        }
+        if self.rows - row >= 2 {
+            self.tile::<S, 2, VECTORS>(simd, row, lane);
+            row += 2;
+        }
+        if self.rows - row == 1 {
+            self.tile::<S, 1, VECTORS>(simd, row, lane);
+        }
+    }
+
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize, const VECTORS: usize>(
+        &mut self,
+        simd: S,
+        first: usize,
+        lane: usize,
+    ) {
+        let Left {
+            values,
+            row,
+            step,
+            segment,
+            jump,
+        } = self.left;
+        let mut sums = [[simd.splat_f32s(0.0); VECTORS]; R];
+        let mut done = 0;
+        let mut left = values.as_ptr().wrapping_add(first * row);
+        let mut right = self.right.as_ptr().wrapping_add(lane);
+        while done < self.depth {
+            let steps = segment.min(self.depth - done);
+            for k in 0..steps {
+                // SAFETY: `with_simd` has checked that the last row's last step lies within
+                // `values`, and `depth` rows of LANES within `right`; `lane` plus the vectors'
+                // width is at most LANES, which is a multiple of every strip's width.
+                unsafe {
+                    let at = right.add(k * LANES).cast::<S::f32s>();
+                    let tokens: [S::f32s; VECTORS] =
+                        std::array::from_fn(|v| at.add(v).read_unaligned());
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        let weight = simd.splat_f32s(*left.add(r * row + k * step));
+                        for (sum, token) in sums.iter_mut().zip(tokens) {
+                            *sum = simd.mul_add_e_f32s(weight, token, *sum);
+                        }
+                    }
+                }
+            }
+            left = left.wrapping_add(jump);
+            right = right.wrapping_add(steps * LANES);
+            done += steps;
+        }
+        for (r, sums) in sums.into_iter().enumerate() {
+            for (v, sum) in sums.into_iter().enumerate() {
+                let from = lane + v * S::F32_LANES;
+                let Some(room) = self.lanes.checked_sub(from) else {
+                    break;
+                };
+                let start = (first + r) * self.stride + from;
+                let out = &mut self.out[start..start + room.min(S::F32_LANES)];
+                let sum = match self.add {
+                    true => simd.add_f32s(simd.partial_load_f32s(out), sum),
+                    false => sum,
+                };
+                simd.partial_store_f32s(out, sum);
+            }
+        }
+    }
+}

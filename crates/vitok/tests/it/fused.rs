@@ -1,0 +1,173 @@
+//! The CPU's fused kernels against the plain composition: results, and the gradient of the input
+//! and of every parameter.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use vitok::config::{Attention, BlockKind, Rope, StackPlan};
+use vitok::nn::{Block, Sight, params};
+use vitok::patches::{Extent, Grid, Item, Layout};
+
+/// Sequences of these grids (frames, rows, columns), padded to the longest and `extra` places.
+fn layout(grids: &[(usize, usize, usize)], extra: usize) -> Layout {
+    let items = grids.iter().map(|&(frames, rows, cols)| Item {
+        extent: Extent {
+            frames,
+            height: rows,
+            width: cols,
+        },
+        grid: Grid { frames, rows, cols },
+    });
+    let layout = Layout::new(items.collect()).unwrap();
+    let length = layout.length() + extra;
+    layout.padded_to(length).unwrap()
+}
+
+fn layouts() -> Vec<Layout> {
+    vec![
+        layout(&[(1, 1, 1)], 0),
+        layout(&[(1, 8, 8), (1, 8, 8)], 0),
+        layout(&[(1, 5, 13), (1, 7, 3), (1, 11, 12)], 0),
+        layout(&[(3, 7, 5), (2, 3, 3)], 4),
+        layout(&[(2, 16, 9)], 0),
+    ]
+}
+
+fn values(count: usize, scale: f32, rng: &mut StdRng) -> Vec<f32> {
+    (0..count)
+        .map(|_| rng.random_range(-scale..scale))
+        .collect()
+}
+
+/// A block whose every parameter matters.
+fn block(stack: &StackPlan, kind: BlockKind, device: &Device, seed: u64) -> Block {
+    let mut rng = StdRng::seed_from_u64(seed);
+    params::fill(Block::new(stack, kind, device), |name, shape| {
+        let count = shape.iter().product();
+        let scale = if shape.len() == 2 {
+            1.5 / (shape[1] as f32).sqrt()
+        } else {
+            0.5
+        };
+        let mut values = values(count, scale, &mut rng);
+        if shape.len() == 1 && !name.ends_with("bias") {
+            values.iter_mut().for_each(|v| *v += 1.0);
+        }
+        Ok(values)
+    })
+    .unwrap()
+}
+
+fn host<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+    x.try_into_vec_as().unwrap()
+}
+
+/// Both are numbers, and differ by little beside the largest of them.
+fn assert_close(what: &str, found: &[f32], wanted: &[f32]) {
+    assert_eq!(found.len(), wanted.len(), "{what}");
+    let largest = wanted.iter().fold(0.1f32, |m, v| m.max(v.abs()));
+    let worst = found.iter().zip(wanted).map(|(a, b)| (a - b).abs());
+    let worst = worst.fold(
+        0.0,
+        |m, d| if d.is_nan() { f32::INFINITY } else { m.max(d) },
+    );
+    assert!(
+        worst <= 2e-5 * largest,
+        "{what}: {worst:e} beside {largest}"
+    );
+}
+
+fn check(stack: &StackPlan, kind: BlockKind, rope: Rope, attention: Attention, layout: &Layout) {
+    let case = format!(
+        "{stack:?} {kind:?} {rope:?} {attention:?} {:?}",
+        layout.items()
+    );
+    let shape = [layout.items().len(), layout.length(), stack.width];
+    let mut rng = StdRng::seed_from_u64(7);
+    let count = shape.iter().product();
+    let x = TensorData::new(values(count, 2.0, &mut rng), shape);
+    let weights = TensorData::new(values(count, 1.0, &mut rng), shape);
+
+    let run = |recorded: bool, fused: bool| {
+        let device = match recorded {
+            true => Device::flex().autodiff(),
+            false => Device::flex(),
+        };
+        let block = block(stack, kind, &device, 3);
+        let x = Tensor::<3>::from_data(x.clone(), &device);
+        let x = if recorded { x.require_grad() } else { x };
+        let sight = if fused { Sight::new } else { Sight::composed };
+        let sight = sight(&x, layout, attention, rope, stack.head_dim());
+        assert_eq!(matches!(sight, Sight::Fused(_)), fused);
+        let y = layout.clear_padding(block.forward(x.clone(), stack.heads, &sight));
+        (block, x, y)
+    };
+    let (_, _, wanted) = run(false, false);
+    let wanted = host(wanted);
+    assert_close(
+        &format!("{case}: result"),
+        &host(run(false, true).2),
+        &wanted,
+    );
+
+    let gradients = |fused| {
+        let (block, x, y) = run(true, fused);
+        let weights = Tensor::<3>::from_data(weights.clone(), &y.device());
+        let all = (y.clone() * weights).sum().backward();
+        let of_x = host(layout.clear_padding(x.grad(&all).unwrap()));
+        (host(y), of_x, params::gradients(&block, &all))
+    };
+    let (y, of_x, found) = gradients(true);
+    let (_, wanted_of_x, wanted_gradients) = gradients(false);
+    assert_close(&format!("{case}: recorded result"), &y, &wanted);
+    assert_close(&format!("{case}: input"), &of_x, &wanted_of_x);
+    assert_eq!(found.len(), wanted_gradients.len());
+    for (name, wanted) in wanted_gradients {
+        assert_close(
+            &format!("{case}: {name}"),
+            &host(found[&name].clone()),
+            &host(wanted),
+        );
+    }
+}
+
+#[test]
+fn fused_blocks_are_the_composed_ones() {
+    let stack = |width, heads, hidden| StackPlan {
+        width,
+        depth: 1,
+        heads,
+        hidden,
+    };
+    // Widths that fill vectors and tiles, and such that fill neither.
+    for (i, layout) in layouts().iter().enumerate() {
+        for attention in [
+            Attention::Full,
+            Attention::Window(9),
+            Attention::BlockCausal,
+        ] {
+            let stacks = [stack(64, 2, 96), stack(44, 1, 51)];
+            check(
+                &stacks[i % 2],
+                BlockKind::Parallel,
+                Rope::TwoD,
+                attention,
+                layout,
+            );
+            check(
+                &stacks[i % 2],
+                BlockKind::Sequential,
+                Rope::ThreeD,
+                attention,
+                layout,
+            );
+        }
+    }
+    let wide = stack(320, 5, 800);
+    check(
+        &wide,
+        BlockKind::Parallel,
+        Rope::ThreeD,
+        Attention::Full,
+        &layouts()[4],
+    );
+}
