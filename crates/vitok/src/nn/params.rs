@@ -53,12 +53,9 @@ pub fn gradients<M: Module>(module: &M, gradients: &Gradients) -> BTreeMap<Strin
     all
 }
 
-/// Replaces every parameter by what `update` returns for its name, rank and flat value, if it
-/// returns something. The module must be on a device that differentiates.
-pub fn update<M: Module>(
-    module: M,
-    update: impl FnMut(&str, usize, Tensor<1>) -> Option<Tensor<1>>,
-) -> M {
+/// Replaces every parameter by what `update` returns for its name, rank and flat value, which has
+/// no other owner if the module has none. The module must be on a device that differentiates.
+pub fn update<M: Module>(module: M, update: impl FnMut(&str, usize, Tensor<1>) -> Tensor<1>) -> M {
     module.map(&mut Updater {
         path: Vec::new(),
         update,
@@ -133,7 +130,7 @@ struct Updater<F> {
     update: F,
 }
 
-impl<F: FnMut(&str, usize, Tensor<1>) -> Option<Tensor<1>>> ModuleMapper for Updater<F> {
+impl<F: FnMut(&str, usize, Tensor<1>) -> Tensor<1>> ModuleMapper for Updater<F> {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.push(name.to_owned());
     }
@@ -144,10 +141,11 @@ impl<F: FnMut(&str, usize, Tensor<1>) -> Option<Tensor<1>>> ModuleMapper for Upd
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let shape = param.lazy_shape();
-        let Some(value) = (self.update)(&self.path.join("."), D, param.flat()) else {
-            return param;
-        };
-        param.map(|_| Tensor::from_inner(value.reshape(shape)).require_grad())
+        let (id, tensor, mapper) = param.consume();
+        let value = flat(tensor.without_autodiff());
+        let value = (self.update)(&self.path.join("."), D, value);
+        let value = Tensor::from_inner(value.reshape(shape)).require_grad();
+        Param::from_mapped_value(id, value, mapper)
     }
 }
 

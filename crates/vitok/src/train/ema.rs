@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::Module;
 use burn::tensor::Tensor;
-
-use crate::nn::params;
 
 /// An exponential moving average of every parameter.
 #[derive(Clone, Debug)]
@@ -20,18 +17,22 @@ impl Ema {
         Self { decay, values }
     }
 
-    /// Takes in the weights after `steps` steps. Early on the average forgets faster, with decay
+    /// The decay of the step to `steps` steps. Early on the average forgets faster, with
     /// (1 + steps) / (10 + steps), so that it is not held back by the initial weights.
-    pub fn update<M: Module>(&mut self, module: &M, steps: u64) {
+    pub(super) fn decay(&self, steps: u64) -> f64 {
         let early = (1 + steps) as f64 / (10 + steps) as f64;
-        let decay = self.decay.min(early);
-        for (name, value) in params::values(module) {
-            let average = match self.values.remove(&name) {
-                Some(average) => average * decay + value * (1.0 - decay),
-                None => value,
-            };
-            self.values.insert(name, average);
-        }
+        self.decay.min(early)
+    }
+
+    /// Hands out the average of a parameter, to be [put](Self::put) back; an unknown one begins at
+    /// the parameter's value.
+    pub(super) fn take(&mut self, name: &str, value: &Tensor<1>) -> Tensor<1> {
+        self.values.remove(name).unwrap_or_else(|| value.clone())
+    }
+
+    /// Puts back what an average has become.
+    pub(super) fn put(&mut self, name: &str, average: Tensor<1>) {
+        self.values.insert(name.to_owned(), average);
     }
 
     /// The averages, flat, by name.

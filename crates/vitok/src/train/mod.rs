@@ -4,6 +4,7 @@
 //! Everything random follows from the seed and the step's number, and everything that changes is in
 //! a [`Checkpoint`]: a resumed run ends as if it had never stopped.
 
+mod adamw;
 mod checkpoint;
 mod config;
 mod curve;

@@ -9,7 +9,10 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use super::Ema;
+use super::adamw::{AdamW, Followed, sum_of_squares};
 use crate::device::to_host;
+use crate::nn::fused::in_memory;
 use crate::nn::params;
 use crate::{Error, Result};
 
@@ -103,8 +106,8 @@ impl Optimizer {
     }
 
     /// Takes a step down the gradients of a module, flat and by parameter, as
-    /// [`params::gradients`] collects them. Returns the module and the norm of the gradients before
-    /// clipping. Parameters without a gradient stay as they are.
+    /// [`params::gradients`] collects them, and takes the weights into `average`. Returns the module
+    /// and the norm of the gradients before clipping. Parameters without a gradient stay as they are.
     ///
     /// # Errors
     /// [`Error::Device`] if the device failed.
@@ -113,51 +116,64 @@ impl Optimizer {
         module: M,
         mut gradients: BTreeMap<String, Tensor<1>>,
         rate: f64,
+        mut average: Option<&mut Ema>,
     ) -> Result<(M, f64)> {
-        let squares = gradients.values().map(|g| g.clone().square().sum());
-        let norm = match squares.reduce(|a, b| a + b) {
-            Some(sum) => f64::from(to_host(sum)?[0]).sqrt(),
-            None => 0.0,
-        };
-        let scale = match self.config.clip {
-            Some(most) if norm > most => most / norm,
-            _ => 1.0,
-        };
+        let norm = norm(gradients.values())?;
         self.steps += 1;
+        // Both moments start at 0; `seen` undoes that.
+        let seen = |beta: f64| 1.0 - beta.powi(self.steps.min(1 << 30) as i32);
+        let step = AdamW {
+            gradient_scale: match self.config.clip {
+                Some(most) if norm > most => most / norm,
+                _ => 1.0,
+            },
+            betas: self.config.betas,
+            seen: self.config.betas.map(seen),
+            epsilon: self.config.epsilon,
+            rate,
+            kept: 1.0,
+            average_decay: average.as_ref().map_or(0.0, |a| a.decay(self.steps)),
+        };
+        let decaying = 1.0 - rate * self.config.weight_decay;
         let module = params::update(module, |name, rank, value| {
-            let gradient = gradients.remove(name)? * scale;
-            Some(self.update(name, value, gradient, rate, rank >= 2))
+            let averaged = average.as_mut().map(|average| average.take(name, &value));
+            let Some(gradient) = gradients.remove(name) else {
+                if let (Some(average), Some(averaged)) = (&mut average, averaged) {
+                    average.put(name, step.averaged(averaged, &value));
+                }
+                return value;
+            };
+            let [mean, square] = self.moments.remove(name).unwrap_or_else(|| {
+                let zeros = gradient.zeros_like();
+                [zeros.clone(), zeros]
+            });
+            let kept = if rank >= 2 { decaying } else { 1.0 };
+            let before = Followed {
+                value,
+                mean,
+                square,
+                average: averaged,
+            };
+            let after = AdamW { kept, ..step }.step(before, gradient);
+            self.moments
+                .insert(name.to_owned(), [after.mean, after.square]);
+            if let (Some(average), Some(averaged)) = (&mut average, after.average) {
+                average.put(name, averaged);
+            }
+            after.value
         });
         Ok((module, norm))
     }
+}
 
-    /// The value of a parameter after a step down `gradient`; both flat.
-    fn update(
-        &mut self,
-        name: &str,
-        value: Tensor<1>,
-        gradient: Tensor<1>,
-        rate: f64,
-        decayed: bool,
-    ) -> Tensor<1> {
-        let [beta1, beta2] = self.config.betas;
-        let [mean, square] = self.moments.remove(name).unwrap_or_else(|| {
-            let zeros = gradient.zeros_like();
-            [zeros.clone(), zeros]
-        });
-        let mean = mean * beta1 + gradient.clone() * (1.0 - beta1);
-        let square = square * beta2 + gradient.square() * (1.0 - beta2);
-        self.moments
-            .insert(name.to_owned(), [mean.clone(), square.clone()]);
-        // Both start at 0; these undo that.
-        let seen = |beta: f64| 1.0 - beta.powi(self.steps.min(1 << 30) as i32);
-        let root = (square / seen(beta2)).sqrt() + self.config.epsilon;
-        let step = mean / root * (rate / seen(beta1));
-        let kept = if decayed {
-            1.0 - rate * self.config.weight_decay
-        } else {
-            1.0
+/// The norm of all gradients together.
+fn norm<'a>(gradients: impl Iterator<Item = &'a Tensor<1>>) -> Result<f64> {
+    let mut sum = 0.0;
+    for gradient in gradients {
+        sum += match in_memory(gradient) {
+            Some(gradient) => sum_of_squares(gradient.storage()),
+            None => f64::from(to_host(gradient.clone().square().sum())?[0]),
         };
-        value * kept - step
     }
+    Ok(sum.sqrt())
 }

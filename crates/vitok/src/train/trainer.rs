@@ -129,7 +129,7 @@ impl Trainer {
                 .enumerate()
                 .map(|(number, pictures)| {
                     // A graph of its own for each part.
-                    let network = params::update(self.network.clone(), |_, _, value| Some(value));
+                    let network = params::update(self.network.clone(), |_, _, value| value);
                     let share = pictures.len() as f64 / all as f64;
                     let random = [self.config.seed, step, number as u64];
                     let (plan, config, device) = (&self.plan, &self.config.loss, &self.device);
@@ -164,15 +164,14 @@ impl Trainer {
             decoder: None,
         };
         let network = std::mem::replace(&mut self.network, nothing);
-        let (network, gradient_norm) = self.optimizer.step(network, gradients, lr)?;
+        let (network, gradient_norm) =
+            self.optimizer
+                .step(network, gradients, lr, self.average.as_mut())?;
         self.network = network;
         if !gradient_norm.is_finite() {
             return Err(diverged(&format!(
                 "the gradient is {gradient_norm} at step {step}"
             )));
-        }
-        if let Some(average) = &mut self.average {
-            average.update(&self.network, step + 1);
         }
         Ok(Step {
             losses,

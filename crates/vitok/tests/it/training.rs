@@ -20,7 +20,7 @@ fn descend<M: Module>(
     rate: f64,
 ) -> (M, f64) {
     let gradients = params::gradients(&module, &loss.backward());
-    optimizer.step(module, gradients, rate).unwrap()
+    optimizer.step(module, gradients, rate, None).unwrap()
 }
 
 #[test]

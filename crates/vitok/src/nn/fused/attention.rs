@@ -104,12 +104,15 @@ fn attend_head(
             scores,
         );
         let blocked = (!panel.sees_all(&keys)).then_some(&panel.sees);
-        vectorised(|| {
-            if let Some(sees) = blocked {
-                block(scores, sees, keys.start);
-            }
-            softmax_step(scores, &mut highest, &mut sum, out);
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                if let Some(sees) = blocked {
+                    block(scores, sees, keys.start);
+                }
+                softmax_step(scores, &mut highest, &mut sum, out);
+            },
+        );
         Multiply {
             left: Left::new(heads.part(qkv, key_panel, 2, head), LANES, 1, keys.len()),
             rows: heads.dim,
@@ -122,14 +125,17 @@ fn attend_head(
         }
         .run();
     }
-    vectorised(|| {
-        let inverse = sum.map(|sum| 1.0 / sum);
-        for row in rows_mut(out) {
-            for (value, inverse) in row.iter_mut().zip(&inverse) {
-                *value *= inverse;
+    vectorised(
+        #[inline(always)]
+        || {
+            let inverse = sum.map(|sum| 1.0 / sum);
+            for row in rows_mut(out) {
+                for (value, inverse) in row.iter_mut().zip(&inverse) {
+                    *value *= inverse;
+                }
             }
-        }
-    });
+        },
+    );
     std::array::from_fn(|lane| highest[lane] + sum[lane].ln())
 }
 
@@ -240,15 +246,18 @@ pub fn attend_backward(
         let whole = |values, number| rows_of_head(values, heads, number, head);
         for number in panels.clone() {
             let d_out = whole(d_result, number);
-            let dot = vectorised(|| {
-                let mut dot = [0.0; LANES];
-                for (a, b) in rows(whole(result, number)).iter().zip(rows(d_out)) {
-                    for (lane, dot) in dot.iter_mut().enumerate() {
-                        *dot += a[lane] * b[lane];
+            let dot = vectorised(
+                #[inline(always)]
+                || {
+                    let mut dot = [0.0; LANES];
+                    for (a, b) in rows(whole(result, number)).iter().zip(rows(d_out)) {
+                        for (lane, dot) in dot.iter_mut().enumerate() {
+                            *dot += a[lane] * b[lane];
+                        }
                     }
-                }
-                dot
-            });
+                    dot
+                },
+            );
             let log_sum = &rows(log_sums)[number * heads.heads + head];
             let query = Query {
                 number,
@@ -323,35 +332,39 @@ impl Query<'_> {
         let mut weights_turned = [0.0; LANES * LANES];
         let mut d_scores_turned = [0.0; LANES * LANES];
         let blocked = (!panel.sees_all(&keys)).then_some(&panel.sees);
-        vectorised(|| {
-            let weights = &mut weights[..size];
-            if let Some(sees) = blocked {
-                block(weights, sees, keys.start);
-            }
-            for (weights, d_scores) in rows_mut(weights).iter_mut().zip(rows_mut(&mut d_scores)) {
-                for lane in 0..LANES {
-                    let weight = exp(weights[lane] - self.log_sum[lane]);
-                    weights[lane] = weight;
-                    d_scores[lane] = weight * (d_scores[lane] - self.dot[lane]);
+        vectorised(
+            #[inline(always)]
+            || {
+                let weights = &mut weights[..size];
+                if let Some(sees) = blocked {
+                    block(weights, sees, keys.start);
                 }
-            }
-            transpose(
-                weights,
-                LANES,
-                &mut weights_turned,
-                LANES,
-                keys.len(),
-                LANES,
-            );
-            transpose(
-                &d_scores,
-                LANES,
-                &mut d_scores_turned,
-                LANES,
-                keys.len(),
-                LANES,
-            );
-        });
+                for (weights, d_scores) in rows_mut(weights).iter_mut().zip(rows_mut(&mut d_scores))
+                {
+                    for lane in 0..LANES {
+                        let weight = exp(weights[lane] - self.log_sum[lane]);
+                        weights[lane] = weight;
+                        d_scores[lane] = weight * (d_scores[lane] - self.dot[lane]);
+                    }
+                }
+                transpose(
+                    weights,
+                    LANES,
+                    &mut weights_turned,
+                    LANES,
+                    keys.len(),
+                    LANES,
+                );
+                transpose(
+                    &d_scores,
+                    LANES,
+                    &mut d_scores_turned,
+                    LANES,
+                    keys.len(),
+                    LANES,
+                );
+            },
+        );
         let product = |left: &[f32], depth, right: &[f32], lanes, out: &mut [f32]| {
             Multiply {
                 left: Left::new(left, LANES, 1, depth),
@@ -400,22 +413,25 @@ impl Turn<'_> {
                 break;
             }
             let scale = self.scale(part);
-            vectorised(|| {
-                let values = rows_mut(values);
-                let inverse = match self.norms {
-                    Some(norms) => {
-                        let inverse = inverse_rms(values);
-                        for (row, weight) in values.iter_mut().zip(norms[part]) {
-                            for (value, inverse) in row.iter_mut().zip(&inverse) {
-                                *value *= inverse * weight;
+            vectorised(
+                #[inline(always)]
+                || {
+                    let values = rows_mut(values);
+                    let inverse = match self.norms {
+                        Some(norms) => {
+                            let inverse = inverse_rms(values);
+                            for (row, weight) in values.iter_mut().zip(norms[part]) {
+                                for (value, inverse) in row.iter_mut().zip(&inverse) {
+                                    *value *= inverse * weight;
+                                }
                             }
+                            scale
                         }
-                        scale
-                    }
-                    None => scale,
-                };
-                rotate(values, rows(cosines), rows(sines), inverse, 1.0);
-            });
+                        None => scale,
+                    };
+                    rotate(values, rows(cosines), rows(sines), inverse, 1.0);
+                },
+            );
         }
     }
 
@@ -429,14 +445,17 @@ impl Turn<'_> {
             .zip(raw.chunks(dim * LANES));
         for (i, (gradient, raw)) in each.take(2 * heads).enumerate() {
             let part = i / heads;
-            vectorised(|| {
-                let gradient = rows_mut(gradient);
-                rotate(gradient, rows(cosines), rows(sines), self.scale(part), -1.0);
-                if let Some(norms) = self.norms {
-                    let d_norm = &mut d_norms[part * dim..][..dim];
-                    rms_backward(rows(raw), norms[part], gradient, d_norm);
-                }
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    let gradient = rows_mut(gradient);
+                    rotate(gradient, rows(cosines), rows(sines), self.scale(part), -1.0);
+                    if let Some(norms) = self.norms {
+                        let d_norm = &mut d_norms[part * dim..][..dim];
+                        rms_backward(rows(raw), norms[part], gradient, d_norm);
+                    }
+                },
+            );
         }
     }
 }

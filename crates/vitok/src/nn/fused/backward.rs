@@ -206,13 +206,16 @@ fn scaled_rows(x: &[f32], scale: &[f32]) -> Vec<f32> {
     out.par_chunks_mut(size)
         .zip(x.par_chunks(size))
         .for_each(|(out, x)| {
-            vectorised(|| {
-                for ((out, x), scale) in rows_mut(out).iter_mut().zip(rows(x)).zip(scale) {
-                    for lane in 0..LANES {
-                        out[lane] = x[lane] * scale;
+            vectorised(
+                #[inline(always)]
+                || {
+                    for ((out, x), scale) in rows_mut(out).iter_mut().zip(rows(x)).zip(scale) {
+                        for lane in 0..LANES {
+                            out[lane] = x[lane] * scale;
+                        }
                     }
-                }
-            });
+                },
+            );
         });
     out
 }
@@ -226,17 +229,20 @@ fn gate_backward(hidden: usize, both: &mut [f32], gated: &mut [f32]) {
         .zip(gated.par_chunks_mut(size));
     panels.for_each(|(both, gated)| {
         let (value, gate) = both.split_at_mut(size);
-        vectorised(|| {
-            for ((value, gate), gated) in value.iter_mut().zip(gate).zip(gated) {
-                let open = sigmoid(*gate);
-                let silu = *gate * open;
-                let d_silu = open * (1.0 + *gate * (1.0 - open));
-                let (v, d) = (*value, *gated);
-                *gated = silu * v;
-                *value = d * silu;
-                *gate = d * v * d_silu;
-            }
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((value, gate), gated) in value.iter_mut().zip(&mut *gate).zip(&mut *gated) {
+                    let open = sigmoid(*gate);
+                    let silu = *gate * open;
+                    let d_silu = open * (1.0 + *gate * (1.0 - open));
+                    let (v, d) = (*value, *gated);
+                    *gated = silu * v;
+                    *value = d * silu;
+                    *gate = d * v * d_silu;
+                }
+            },
+        );
     });
 }
 
@@ -269,18 +275,21 @@ fn norm_backward(
         .zip(sums.par_chunks_mut(2 * width))
         .for_each(|(((gradient, x), residual), sums)| {
             let (d_weight, d_bias) = sums.split_at_mut(width);
-            vectorised(|| {
-                let (x, gradient) = (rows(x), rows_mut(gradient));
-                match norm.bias {
-                    None => rms_backward(x, norm.weight, gradient, d_weight),
-                    Some(_) => layer_backward(x, norm.weight, gradient, d_weight, d_bias),
-                }
-                for (gradient, residual) in gradient.iter_mut().zip(rows(residual)) {
-                    for lane in 0..LANES {
-                        gradient[lane] += residual[lane];
+            vectorised(
+                #[inline(always)]
+                || {
+                    let (x, gradient) = (rows(x), rows_mut(gradient));
+                    match norm.bias {
+                        None => rms_backward(x, norm.weight, gradient, d_weight),
+                        Some(_) => layer_backward(x, norm.weight, gradient, d_weight, d_bias),
                     }
-                }
-            });
+                    for (gradient, residual) in gradient.iter_mut().zip(rows(residual)) {
+                        for lane in 0..LANES {
+                            gradient[lane] += residual[lane];
+                        }
+                    }
+                },
+            );
         });
     let sum = |from: usize| {
         let each = (from..from + width).map(|i| sums.chunks(2 * width).map(|s| s[i]).sum());
@@ -338,17 +347,22 @@ fn scale_gradients(gamma: &[f32], layers: [(&mut Vec<f32>, &[f32], usize); 2]) -
             .zip(weight.par_chunks(inputs));
         rows.zip(d_gamma.par_iter_mut().zip(gamma)).for_each(
             |((gradient, weight), (d_gamma, gamma))| {
-                vectorised(|| {
-                    // Sixteen sums side by side: a vector, where one sum would be a chain.
-                    let mut sums = [0.0; 16];
-                    for (gradient, weight) in gradient.chunks_mut(16).zip(weight.chunks(16)) {
-                        for ((sum, gradient), weight) in sums.iter_mut().zip(gradient).zip(weight) {
-                            *sum += *gradient * weight;
-                            *gradient *= gamma;
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        // Sixteen sums side by side: a vector, where one sum would be a chain.
+                        let mut sums = [0.0; 16];
+                        for (gradient, weight) in gradient.chunks_mut(16).zip(weight.chunks(16)) {
+                            for ((sum, gradient), weight) in
+                                sums.iter_mut().zip(gradient).zip(weight)
+                            {
+                                *sum += *gradient * weight;
+                                *gradient *= gamma;
+                            }
                         }
-                    }
-                    *d_gamma += sums.iter().sum::<f32>();
-                });
+                        *d_gamma += sums.iter().sum::<f32>();
+                    },
+                );
             },
         );
     }

@@ -160,7 +160,10 @@ impl<'a> Weights<'a> {
         let term = Term::new(self.fc1.weight, width, 2 * hidden, &normed);
         products(geometry, 0, &[term], &mut fc1, ROWS, |rows, _, out| {
             if let Some(bias) = self.fc1.bias {
-                vectorised(|| add_bias(out, &bias[rows]));
+                vectorised(
+                    #[inline(always)]
+                    || add_bias(out, &bias[rows.clone()]),
+                );
             }
         });
         let mut gated = vec![0.0; geometry.size(hidden)];
@@ -170,11 +173,14 @@ impl<'a> Weights<'a> {
             .zip(both)
             .for_each(|(gated, both)| {
                 let (value, gate) = both.split_at(hidden * LANES);
-                vectorised(|| {
-                    for ((gated, value), gate) in gated.iter_mut().zip(value).zip(gate) {
-                        *gated = value * gate * sigmoid(*gate);
-                    }
-                });
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for ((gated, value), gate) in gated.iter_mut().zip(value).zip(gate) {
+                            *gated = value * gate * sigmoid(*gate);
+                        }
+                    },
+                );
             });
         match self.norm2 {
             Some(_) => self.add_gated(geometry, 0, &gated, &mut y),
@@ -230,15 +236,18 @@ impl<'a> Weights<'a> {
                 let mut buffer = [0.0; MOST_ROWS * LANES];
                 let gate = &mut buffer[..out.len()];
                 gates.compute(range.clone(), panel, lanes, gate, false);
-                vectorised(|| {
-                    if let Some(bias) = self.fc1.bias {
-                        add_bias(out, &bias[range.clone()]);
-                        add_bias(gate, &bias[hidden + range.start..hidden + range.end]);
-                    }
-                    for (out, gate) in out.iter_mut().zip(&*gate) {
-                        *out *= gate * sigmoid(*gate);
-                    }
-                });
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        if let Some(bias) = self.fc1.bias {
+                            add_bias(out, &bias[range.clone()]);
+                            add_bias(gate, &bias[hidden + range.start..hidden + range.end]);
+                        }
+                        for (out, gate) in out.iter_mut().zip(&*gate) {
+                            *out *= gate * sigmoid(*gate);
+                        }
+                    },
+                );
             },
         );
     }
@@ -285,28 +294,32 @@ pub(super) fn normalise(norm: NormWeights, x: &[f32], out: &mut [f32]) {
     out.par_chunks_mut(size)
         .zip(x.par_chunks(size))
         .for_each(|(out, x)| {
-            vectorised(|| {
-                let (x, out) = (rows(x), rows_mut(out));
-                match norm.bias {
-                    None => {
-                        let inverse = inverse_rms(x);
-                        for ((out, x), weight) in out.iter_mut().zip(x).zip(norm.weight) {
-                            for lane in 0..LANES {
-                                out[lane] = x[lane] * inverse[lane] * weight;
+            vectorised(
+                #[inline(always)]
+                || {
+                    let (x, out) = (rows(x), rows_mut(out));
+                    match norm.bias {
+                        None => {
+                            let inverse = inverse_rms(x);
+                            for ((out, x), weight) in out.iter_mut().zip(x).zip(norm.weight) {
+                                for lane in 0..LANES {
+                                    out[lane] = x[lane] * inverse[lane] * weight;
+                                }
+                            }
+                        }
+                        Some(bias) => {
+                            let (mean, inverse) = mean_and_inverse(x);
+                            let affine = norm.weight.iter().zip(bias);
+                            for ((out, x), (weight, bias)) in out.iter_mut().zip(x).zip(affine) {
+                                for lane in 0..LANES {
+                                    out[lane] =
+                                        (x[lane] - mean[lane]) * inverse[lane] * weight + bias;
+                                }
                             }
                         }
                     }
-                    Some(bias) => {
-                        let (mean, inverse) = mean_and_inverse(x);
-                        let affine = norm.weight.iter().zip(bias);
-                        for ((out, x), (weight, bias)) in out.iter_mut().zip(x).zip(affine) {
-                            for lane in 0..LANES {
-                                out[lane] = (x[lane] - mean[lane]) * inverse[lane] * weight + bias;
-                            }
-                        }
-                    }
-                }
-            });
+                },
+            );
         });
 }
 

@@ -120,7 +120,10 @@ impl Geometry {
         let panels = out.par_chunks_mut(features * LANES).zip(&self.panels);
         panels.for_each(|(out, panel)| {
             let from = &tokens[(panel.sequence * self.length + panel.first) * features..];
-            vectorised(|| transpose(from, features, out, LANES, panel.tokens, features));
+            vectorised(
+                #[inline(always)]
+                || transpose(from, features, out, LANES, panel.tokens, features),
+            );
         });
         out
     }
@@ -136,7 +139,10 @@ impl Geometry {
             parts.for_each(|(out, number)| {
                 let from = &panels[number * features * LANES..][..features * LANES];
                 let tokens = self.panels[number].tokens;
-                vectorised(|| transpose(from, LANES, out, features, features, tokens));
+                vectorised(
+                    #[inline(always)]
+                    || transpose(from, LANES, out, features, features, tokens),
+                );
             });
         });
         out

@@ -24,6 +24,7 @@ use burn::module::Param;
 use burn::tensor::{DType, Tensor, TensorData};
 
 pub use geometry::Geometry;
+pub(crate) use multiply::vectorised;
 
 use super::{Block, Norm};
 use attention::Heads;
@@ -48,6 +49,13 @@ pub fn held(x: &Tensor<3>) -> Option<Held> {
     }
     let recorded = x.clone().try_into_primitive::<Autodiff<Flex>>().is_ok();
     recorded.then_some(Held::Recorded)
+}
+
+/// The values of `x`, where they are 32-bit floats in memory in their order.
+pub(crate) fn in_memory<const D: usize>(x: &Tensor<D>) -> Option<FlexTensor> {
+    let x = x.clone().try_into_primitive::<Flex>().ok()?;
+    let whole = x.dtype() == DType::F32 && x.as_slice::<f32>()?.len() * 4 == x.bytes().len();
+    whole.then_some(x)
 }
 
 /// Sends `x` `[B, N, C]` through `blocks`; none if it or they are not held [`Plain`](Held::Plain).

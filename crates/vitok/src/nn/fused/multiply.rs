@@ -18,9 +18,21 @@ pub const ROWS: usize = 6;
 
 static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
 
-/// Runs `work` with the widest vectors this machine has.
-pub fn vectorised<W: WithSimd>(work: W) -> W::Output {
-    ARCH.dispatch(work)
+/// Runs `work` with the widest vectors this machine has. Write `#[inline(always)]` before the
+/// closure: what is not inlined is compiled for the narrowest.
+#[inline(always)]
+pub fn vectorised<R>(work: impl FnMut() -> R) -> R {
+    /// Not pulp's own way with closures: a `FnOnce` is called through a function that may not be
+    /// inlined.
+    struct Work<F>(F);
+    impl<R, F: FnMut() -> R> WithSimd for Work<F> {
+        type Output = R;
+        #[inline(always)]
+        fn with_simd<S: Simd>(mut self, _: S) -> R {
+            (self.0)()
+        }
+    }
+    ARCH.dispatch(Work(work))
 }
 
 /// The matrix on the left. Its value in row `r` and step `k` is
@@ -70,7 +82,7 @@ pub struct Multiply<'a> {
 impl Multiply<'_> {
     /// Computes the product.
     pub fn run(self) {
-        vectorised(self);
+        ARCH.dispatch(self);
     }
 }
 
@@ -185,11 +197,23 @@ impl Multiply<'_> {
                 };
                 let start = (first + r) * self.stride + from;
                 let out = &mut self.out[start..start + room.min(S::F32_LANES)];
-                let sum = match self.add {
-                    true => simd.add_f32s(simd.partial_load_f32s(out), sum),
-                    false => sum,
-                };
-                simd.partial_store_f32s(out, sum);
+                if room >= S::F32_LANES {
+                    let at = out.as_mut_ptr().cast::<S::f32s>();
+                    // SAFETY: `out` is one vector long; the unaligned forms ask for nothing more.
+                    unsafe {
+                        let sum = match self.add {
+                            true => simd.add_f32s(at.read_unaligned(), sum),
+                            false => sum,
+                        };
+                        at.write_unaligned(sum);
+                    }
+                } else {
+                    let sum = match self.add {
+                        true => simd.add_f32s(simd.partial_load_f32s(out), sum),
+                        false => sum,
+                    };
+                    simd.partial_store_f32s(out, sum);
+                }
             }
         }
     }

@@ -128,14 +128,19 @@ pub fn add_products(
             for (i, term) in terms.iter().enumerate() {
                 term.compute(range.clone(), panel, lanes, sum, i > 0);
             }
-            vectorised(|| {
-                for ((out, sum), row) in rows_mut(out).iter_mut().zip(rows(sum)).zip(range) {
-                    let (scale, bias) = affine(row);
-                    for (out, sum) in out.iter_mut().zip(sum) {
-                        *out += sum * scale + bias;
+            vectorised(
+                #[inline(always)]
+                || {
+                    for ((out, sum), row) in
+                        rows_mut(out).iter_mut().zip(rows(sum)).zip(range.clone())
+                    {
+                        let (scale, bias) = affine(row);
+                        for (out, sum) in out.iter_mut().zip(sum) {
+                            *out += sum * scale + bias;
+                        }
                     }
-                }
-            });
+                },
+            );
         },
     );
 }
@@ -217,14 +222,17 @@ impl Turned {
         chunks.for_each(|(chunk, values)| {
             let first = chunk * LANES;
             let count = LANES.min(features - first);
-            let panels = x
+            let mut panels = x
                 .chunks(features * LANES)
                 .zip(values.chunks_mut(LANES * LANES));
-            vectorised(|| {
-                for (panel, out) in panels {
-                    transpose(&panel[first * LANES..], LANES, out, LANES, count, LANES);
-                }
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (panel, out) in &mut panels {
+                        transpose(&panel[first * LANES..], LANES, out, LANES, count, LANES);
+                    }
+                },
+            );
         });
         Self {
             values,
