@@ -2,10 +2,10 @@
 from statistics import median
 
 NAMES = {"vitok": "vitok", "composed": "vitok, composed", "eager": "PyTorch", "eager-kept": "PyTorch, memory kept",
-         "compiled": "torch.compile", "sd-vae": "SD-VAE", "numpy": "OpenBLAS", "torch": "MKL"}
+         "compiled": "torch.compile", "sd-vae": "SD-VAE", "openblas": "OpenBLAS", "mkl": "MKL", "onednn": "oneDNN"}
 TITLES = {"network": "Networks", "training": "Training steps", "sd-vae": "ViTok S-B/16 and the SD-VAE, encode and decode",
           "command": "Commands, from process start to exit"}
-CEILING = ("numpy", "torch")
+LIBRARIES = ("openblas", "mkl", "onednn")
 
 
 def seconds(value):
@@ -26,7 +26,7 @@ def ratio(one, other):
 
 def ceiling(row):
     """(GFLOP/s, library) of the best library, if one was measured."""
-    return max(((gflops(row["peers"][name]), name) for name in CEILING if name in row["peers"]), default=None)
+    return max(((gflops(row["peers"][name]), name) for name in LIBRARIES if name in row["peers"]), default=None)
 
 
 def cells(row, peers):
@@ -66,7 +66,7 @@ def cells(row, peers):
 
 
 def table(rows):
-    lines = [cells(row, [peer for peer in NAMES if peer not in CEILING]) for row in rows]
+    lines = [cells(row, [peer for peer in NAMES if peer not in LIBRARIES]) for row in rows]
     # Columns stand in the order of the fullest row, which a row where something failed is not.
     columns = list(dict.fromkeys(column for line in sorted(lines, key=len, reverse=True) for column in line))
     text = ["| %s |" % " | ".join(columns), "|" + "---|" * len(columns)]

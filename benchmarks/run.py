@@ -25,7 +25,7 @@ from cases import ROOT, all_cases, prepare, slug
 HERE = Path(__file__).resolve().parent
 PAUSE = 0.2  # seconds before a peer's turn: the threads of the one before may still spin
 TURN = 0.5  # seconds a turn lasts at least: short iterations are repeated
-LIBRARIES = ("numpy", "torch")  # whose sgemm is the ceiling: OpenBLAS and MKL
+LIBRARIES = report.LIBRARIES  # whose sgemm is the ceiling
 TOLERANCE = {"network": 1e-3, "training": 1e-3, "command": 0.1}  # commands decode JPEG by other code, and keep halves
 KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(64 << 20)}
 

@@ -231,7 +231,9 @@ impl Training {
         let first = self.first.map(|step| {
             json!({ "loss": step.losses.loss, "gradient_norm": step.gradient_norm }).to_string()
         });
-        write_atomically(path, |out| out.write_all(first.unwrap_or_default().as_bytes()))
+        write_atomically(path, |out| {
+            out.write_all(first.unwrap_or_default().as_bytes())
+        })
     }
 }
 
