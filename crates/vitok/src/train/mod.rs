@@ -26,6 +26,6 @@ pub use events::{Event, EventLog};
 pub use optimizer::{Optimizer, OptimizerConfig};
 pub use run::{Ending, Observer, Progress, Start, train};
 pub use schedule::Schedule;
-pub use step::{Losses, batch_of, loss};
+pub use step::{Losses, batch_of, loss, noise};
 pub use trainer::{Step, Trainer};
 pub use watch::HeldOut;

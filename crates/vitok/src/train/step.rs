@@ -173,8 +173,9 @@ impl Mean {
     }
 }
 
-/// Standard normal values, the same on every device.
-fn noise(shape: [usize; 3], random: &[u64], device: &Device) -> Tensor<3> {
+/// The standard normal values that the code of a part is sampled with, the same on every device.
+/// The numbers are the run's seed, the step and the part.
+pub fn noise(shape: [usize; 3], random: &[u64], device: &Device) -> Tensor<3> {
     let rng = generator("noise", random);
     let values: Vec<f32> = rng
         .sample_iter(StandardNormal)
