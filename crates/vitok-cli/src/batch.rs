@@ -1,15 +1,22 @@
-//! Many files: one after the other, with progress, and a failure does not stop the rest.
+//! Many files: read ahead, computed and written in their order, with progress, and a failure does not
+//! stop the rest.
 
 use std::collections::{HashMap, HashSet};
+use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use vitok::files::replace_folder;
+use vitok::patches::{Extent, Grid};
 use vitok::pixels::{Picture, is_picture_path, write_picture};
 
+use crate::ahead::{Ahead, Limits, ahead};
 use crate::output;
 
 /// A file that failed, and why.
@@ -40,41 +47,162 @@ impl<R> Outcome<R> {
     }
 }
 
-/// Runs `work` on every job that was found. `outputs` lists what a job will write: a job that would
-/// overwrite an input, or the output of another job, fails instead.
-pub fn run<R>(
-    jobs: Jobs,
-    outputs: impl Fn(&Job) -> Vec<PathBuf>,
-    mut work: impl FnMut(&Job) -> anyhow::Result<R>,
-) -> Outcome<R> {
-    let bar = progress(jobs.found.len());
+/// What a command does with a file, in three stages: `read` on threads that run ahead, `compute` on
+/// the calling thread, `finish` on a thread that follows. Each stage is at a file of its own.
+pub trait Work: Sync {
+    type Input: Send;
+    type Made: Send;
+    type Row: Send;
+
+    /// What a job will write. A job that would overwrite an input, or the output of another job,
+    /// fails instead.
+    fn outputs(&self, job: &Job) -> Vec<PathBuf>;
+
+    /// About how many bytes an input takes in memory.
+    fn weigh(&self, job: &Job) -> u64;
+
+    fn read(&self, job: &Job) -> anyhow::Result<Self::Input>;
+
+    /// Inputs of one size that follow each other are computed together, while they are small.
+    fn size(&self, input: &Self::Input) -> (Extent, Grid);
+
+    /// What becomes of each input.
+    fn compute(&self, inputs: &[Self::Input]) -> anyhow::Result<Vec<Self::Made>>;
+
+    /// Writes what was made. `spent` is the time of reading, and the share of computing.
+    fn finish(
+        &self,
+        job: &Job,
+        input: Self::Input,
+        made: Self::Made,
+        spent: Duration,
+    ) -> anyhow::Result<Self::Row>;
+}
+
+/// Most tokens that are computed together. Larger groups were no faster, or slower.
+const TOKENS_AT_ONCE: usize = 1024;
+
+/// Files that are read before they are wanted, and their bytes.
+const FILES_AHEAD: usize = 32;
+const BYTES_AHEAD: u64 = 256 << 20;
+
+/// An input, and the time of reading it.
+type Read<W> = (<W as Work>::Input, Duration);
+
+/// A job by its number, and what is to be written or why there is nothing.
+type Made<W> = (usize, anyhow::Result<(Read<W>, <W as Work>::Made)>);
+
+/// Does `work` on every job that was found. Results and failures are in the order of the jobs.
+pub fn run<W: Work>(jobs: Jobs, work: &W) -> Outcome<W::Row> {
+    let found = jobs.found;
+    // Before anything is read, so that nothing is computed in vain.
+    let mut conflicts = Conflicts::of(&found);
+    let conflicts = found.iter().map(|job| conflicts.find(work, job));
+    let conflicts: Vec<Option<String>> = conflicts.collect();
+    let weigh = |place: usize| match conflicts[place] {
+        Some(_) => 0,
+        None => work.weigh(&found[place]),
+    };
+    let read = |place: usize| {
+        if let Some(conflict) = &conflicts[place] {
+            bail!("{conflict}");
+        }
+        let start = Instant::now();
+        let input = work.read(&found[place])?;
+        Ok((input, start.elapsed()))
+    };
+    let limits = Limits {
+        threads: thread::available_parallelism().map_or(1, NonZero::get),
+        places: FILES_AHEAD,
+        bytes: BYTES_AHEAD,
+    };
+    thread::scope(|scope| {
+        // One group may wait: writing takes longer for some than for others.
+        let (send, receive) = mpsc::sync_channel(1);
+        let writer = scope.spawn(|| write(work, &found, jobs.failed, receive));
+        ahead(found.len(), limits, weigh, read, |ahead| {
+            compute(work, ahead, send);
+        });
+        writer.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
+
+/// Computes what was read, group by group, until all is done or nobody takes it any more.
+fn compute<W: Work>(
+    work: &W,
+    ahead: Ahead<anyhow::Result<Read<W>>>,
+    send: mpsc::SyncSender<Vec<Made<W>>>,
+) {
+    let mut ahead = ahead.enumerate().peekable();
+    while let Some((first, read)) = ahead.next() {
+        let read = read.unwrap_or_else(|| Err(anyhow!("reading it broke down; this is a bug")));
+        let mut group = match read {
+            Ok(input) => vec![input],
+            Err(error) => match send.send(vec![(first, Err(error))]) {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
+        };
+        let (extent, grid) = work.size(&group[0].0);
+        let most = TOKENS_AT_ONCE / grid.tokens().max(1);
+        while group.len() < most
+            && let Some((_, Some(Ok(next)))) = ahead.next_if(
+                |(_, read)| matches!(read, Some(Ok((input, _))) if work.size(input).0 == extent),
+            )
+        {
+            group.push(next);
+        }
+        let made = (first..).zip(compute_group(work, group));
+        if send.send(made.collect()).is_err() {
+            return;
+        }
+    }
+}
+
+/// Computes inputs together; if that fails, one by one, so that only what is bad is lost.
+fn compute_group<W: Work>(
+    work: &W,
+    group: Vec<Read<W>>,
+) -> Vec<anyhow::Result<(Read<W>, W::Made)>> {
+    let start = Instant::now();
+    let count = group.len();
+    let (inputs, times): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+    let made: Vec<anyhow::Result<W::Made>> = match work.compute(&inputs) {
+        Ok(made) => made.into_iter().map(Ok).collect(),
+        Err(error) if count == 1 => vec![Err(error)],
+        Err(_) => inputs
+            .iter()
+            .map(|input| Ok(work.compute(std::slice::from_ref(input))?.remove(0)))
+            .collect(),
+    };
+    let share = start.elapsed() / count as u32;
+    let all = inputs.into_iter().zip(times).zip(made);
+    all.map(|((input, reading), made)| Ok(((input, reading + share), made?)))
+        .collect()
+}
+
+/// Writes what was made, and tells of what was not.
+fn write<W: Work>(
+    work: &W,
+    jobs: &[Job],
+    failed: Vec<Failure>,
+    groups: mpsc::Receiver<Vec<Made<W>>>,
+) -> Outcome<W::Row> {
+    let bar = progress(jobs.len());
     let mut outcome = Outcome {
         done: Vec::new(),
-        failed: jobs.failed,
+        failed,
     };
-    let inputs: HashSet<PathBuf> = jobs.found.iter().map(|job| real(&job.input)).collect();
-    let mut written: HashMap<PathBuf, PathBuf> = HashMap::new();
-    for job in &jobs.found {
+    // Again: where the file system takes two names for one, it shows once the first is written.
+    let mut conflicts = Conflicts::of(jobs);
+    for (place, made) in groups.into_iter().flatten() {
+        let job = &jobs[place];
         bar.set_message(job.input.display().to_string());
-        let conflict = outputs(job).into_iter().find_map(|output| {
-            let output = real(&output);
-            if inputs.contains(&output) {
-                return Some(format!(
-                    "its result would overwrite the input {}",
-                    output.display()
-                ));
-            }
-            let other = written.insert(output.clone(), job.input.clone())?;
-            let (output, other) = (output.display(), other.display());
-            Some(format!(
-                "its result {output} would overwrite that of {other}"
-            ))
+        let row = made.and_then(|((input, spent), made)| match conflicts.find(work, job) {
+            Some(conflict) => Err(anyhow!(conflict)),
+            None => work.finish(job, input, made, spent),
         });
-        let result = match conflict {
-            Some(conflict) => Err(anyhow!("{conflict}; choose another --out")),
-            None => work(job),
-        };
-        match result {
+        match row {
             Ok(row) => outcome.done.push(row),
             Err(error) => bar.suspend(|| outcome.fail(&job.input, &format!("{error:#}"))),
         }
@@ -82,6 +210,39 @@ pub fn run<R>(
     }
     bar.finish_and_clear();
     outcome
+}
+
+/// What may not be overwritten.
+struct Conflicts {
+    inputs: HashSet<PathBuf>,
+    written: HashMap<PathBuf, PathBuf>,
+}
+
+impl Conflicts {
+    fn of(jobs: &[Job]) -> Self {
+        Self {
+            inputs: jobs.iter().map(|job| real(&job.input)).collect(),
+            written: HashMap::new(),
+        }
+    }
+
+    /// Why a job may not write, or its outputs are entered.
+    fn find<W: Work>(&mut self, work: &W, job: &Job) -> Option<String> {
+        work.outputs(job).into_iter().find_map(|output| {
+            let output = real(&output);
+            let shown = output.display().to_string();
+            if self.inputs.contains(&output) {
+                return Some(format!(
+                    "its result would overwrite the input {shown}; choose another --out"
+                ));
+            }
+            let other = self.written.insert(output, job.input.clone())?;
+            Some(format!(
+                "its result {shown} would overwrite that of {}; choose another --out",
+                other.display()
+            ))
+        })
+    }
 }
 
 /// The path without links, as far as it exists.

@@ -3,6 +3,7 @@
 //! Exit codes: 0 all went well; 1 something failed (also one file of many); 2 the command line
 //! could not be understood; 130 stopped by Ctrl-C.
 
+mod ahead;
 mod args;
 mod batch;
 mod commands;

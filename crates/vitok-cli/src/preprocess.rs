@@ -5,7 +5,7 @@ use std::path::Path;
 use vitok::Result;
 use vitok::patches::Extent;
 use vitok::pixels::{
-    Picture, ReadOptions, centre_crop_guided_diffusion, chw_to_picture, longest_side,
+    Picture, ReadOptions, centre_crop_guided_diffusion, chw_to_picture, longest_side, picture_size,
     read_animation, read_picture, resize_to_token_budget,
 };
 
@@ -18,10 +18,7 @@ pub fn read_clip(
     args: &PictureArgs,
     patch: usize,
 ) -> Result<(Vec<Picture>, Option<f64>)> {
-    let options = ReadOptions {
-        max_pixels: args.max_pixels,
-        ..Default::default()
-    };
+    let options = options(args);
     let (frames, fps) = match args.frames {
         1 => (vec![read_picture(path, &options)?], None),
         most => read_animation(path, &options, most)?,
@@ -38,6 +35,21 @@ pub fn read_clip(
     };
     let frames: Result<Vec<Picture>> = frames.into_iter().map(prepare).collect();
     Ok((frames?, fps))
+}
+
+/// About how many bytes [`read_clip`] takes for a file: those of its pixels, as the header has them.
+pub fn weigh(path: &Path, args: &PictureArgs) -> u64 {
+    // What has no size will fail when it is read.
+    let pixels = picture_size(path, &options(args)).map_or(0, |size| size.pixels() as u64);
+    let frames = args.frames as u64;
+    3 * pixels.saturating_mul(frames).min(args.max_pixels)
+}
+
+fn options(args: &PictureArgs) -> ReadOptions {
+    ReadOptions {
+        max_pixels: args.max_pixels,
+        ..Default::default()
+    }
 }
 
 /// The size of a clip.

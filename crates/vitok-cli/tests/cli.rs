@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use vitok::latents::Latents;
+
 const MODEL: &str = "w32_d1_h2/1x8x6";
 
 fn vitok(arguments: &[&str], folder: &Path) -> Output {
@@ -318,6 +320,49 @@ fn a_batch_goes_on_after_a_failure() {
         .map(|e| e.unwrap().file_name())
         .collect();
     assert_eq!(written.len(), 2, "nothing half-written: {written:?}");
+}
+
+/// Pictures of one size go through the model together; the numbers, the order and what fails are
+/// those of one after the other.
+#[test]
+fn company_changes_no_picture() {
+    let workshop = workshop();
+    let folder = workshop.path();
+    fs::create_dir(folder.join("many")).unwrap();
+    let whole = image::open(folder.join("pictures/cat.png")).unwrap();
+    for i in 0..12 {
+        let height = if i == 7 { 33 } else { 40 };
+        let part = whole.crop_imm(30 * i, 5 * i, 50, height);
+        part.save(folder.join(format!("many/{i:02}.png"))).unwrap();
+    }
+    fs::write(folder.join("many/04.png"), b"Dear reader").unwrap();
+    let encode = |input: &str, out: &str| {
+        let precision = ["--precision", "f32", "--json"];
+        let call = ["encode", input, "-m", "model", "-o", out];
+        let output = vitok(&[call.as_slice(), &precision].concat(), folder);
+        serde_json::from_str::<serde_json::Value>(&self::out(&output)).unwrap()
+    };
+    let json = encode("many", "together");
+    let files = json["files"].as_array().unwrap();
+    let names = files.iter().map(|f| f["input"].as_str().unwrap());
+    let wanted = (0..12).filter(|&i| i != 4);
+    let wanted: Vec<String> = wanted.map(|i| format!("many/{i:02}.png")).collect();
+    assert_eq!(names.collect::<Vec<_>>(), wanted);
+    assert_eq!(json["failed"].as_array().unwrap().len(), 1);
+    for input in wanted {
+        encode(&input, "alone");
+        let read = |folder: PathBuf| {
+            let name = Path::new(&input).with_extension("safetensors");
+            Latents::read(&folder.join(name.file_name().unwrap()))
+                .unwrap()
+                .0
+        };
+        let (together, alone) = (read(folder.join("together")), read(folder.join("alone")));
+        assert_eq!(together.extent, alone.extent);
+        let pairs = together.values.iter().zip(&alone.values);
+        let most = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(most < 1e-5, "{input}: {most}");
+    }
 }
 
 #[test]

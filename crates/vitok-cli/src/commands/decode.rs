@@ -1,18 +1,18 @@
 //! `vitok decode`
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use serde::Serialize;
 use vitok::files::find_files;
 use vitok::latents::Latents;
-use vitok::patches::Extent;
-use vitok::pixels::pictures_from_clip;
+use vitok::patches::{Extent, Grid};
+use vitok::pixels::{Picture, pictures_from_clip};
 use vitok::tokenizer::{Half, Tokenizer};
 
 use crate::args::{DecodeArgs, PictureFormat};
-use crate::batch::{self, Job};
+use crate::batch::{self, Job, Work};
 use crate::{model, output};
 
 #[derive(Serialize)]
@@ -22,17 +22,14 @@ struct Row {
     #[serde(serialize_with = "output::path")]
     output: PathBuf,
     extent: Extent,
+    /// Reading, its share of the model's time, and writing.
     seconds: f64,
 }
 
 pub fn run(args: &DecodeArgs) -> anyhow::Result<bool> {
     let jobs = batch::collect(&args.inputs, &args.out, find_latents);
     let tokenizer = model::load(&args.model, Half::Decoder)?;
-    let outcome = batch::run(
-        jobs,
-        |job| places(args, job),
-        |job| decode(&tokenizer, args, job),
-    );
+    let outcome = batch::run(jobs, &Decode { tokenizer, args });
     batch::report(&outcome, args.json, &["picture", "pixels", "ms"], |row| {
         vec![
             row.output.display().to_string(),
@@ -52,40 +49,70 @@ fn ending(args: &DecodeArgs) -> &'static str {
     }
 }
 
-/// A picture's file, or a clip's folder of frames; which, only the latents tell.
-fn places(args: &DecodeArgs, job: &Job) -> Vec<PathBuf> {
-    vec![
-        job.output(&args.out, ending(args)),
-        job.output(&args.out, ""),
-    ]
+struct Decode<'a> {
+    tokenizer: Tokenizer,
+    args: &'a DecodeArgs,
 }
 
-fn decode(tokenizer: &Tokenizer, args: &DecodeArgs, job: &Job) -> anyhow::Result<Row> {
-    let start = Instant::now();
-    let (latents, info) = Latents::read(&job.input)?;
-    let ours = tokenizer.fingerprint();
-    if !args.any_model && !ours.is_empty() && info.model != ours {
-        bail!(
-            "{}: made by another model ({}, {}) than this one ({}, {ours}), or by it in another precision; use that one, or pass --any-model",
-            job.input.display(),
-            info.variant,
-            info.model,
-            tokenizer.plan().variant,
-        );
+impl Work for Decode<'_> {
+    type Input = Latents;
+    type Made = Vec<Picture>;
+    type Row = Row;
+
+    /// A picture's file, or a clip's folder of frames; which, only the latents tell.
+    fn outputs(&self, job: &Job) -> Vec<PathBuf> {
+        vec![
+            job.output(&self.args.out, ending(self.args)),
+            job.output(&self.args.out, ""),
+        ]
     }
-    let extent = latents.extent;
-    let clip = tokenizer.decode_latents(&[latents]);
-    let clip = clip
-        .map_err(|e| anyhow::anyhow!("{}: {e}", job.input.display()))?
-        .remove(0);
-    let pictures = pictures_from_clip(clip)?;
-    let output = job.write(&args.out, "", ending(args), &pictures)?;
-    Ok(Row {
-        input: job.input.clone(),
-        output,
-        extent,
-        seconds: start.elapsed().as_secs_f64(),
-    })
+
+    fn weigh(&self, job: &Job) -> u64 {
+        std::fs::metadata(&job.input).map_or(0, |about| about.len())
+    }
+
+    fn read(&self, job: &Job) -> anyhow::Result<Latents> {
+        let (latents, info) = Latents::read(&job.input)?;
+        let (plan, ours) = (self.tokenizer.plan(), self.tokenizer.fingerprint());
+        if !self.args.any_model && !ours.is_empty() && info.model != ours {
+            bail!(
+                "{}: made by another model ({}, {}) than this one ({}, {ours}), or by it in another precision; use that one, or pass --any-model",
+                job.input.display(),
+                info.variant,
+                info.model,
+                plan.variant,
+            );
+        }
+        Ok(latents)
+    }
+
+    fn size(&self, latents: &Latents) -> (Extent, Grid) {
+        (latents.extent, latents.grid)
+    }
+
+    fn compute(&self, latents: &[Latents]) -> anyhow::Result<Vec<Vec<Picture>>> {
+        let clips = self.tokenizer.decode_latents(latents)?.into_iter();
+        Ok(clips
+            .map(pictures_from_clip)
+            .collect::<vitok::Result<_>>()?)
+    }
+
+    fn finish(
+        &self,
+        job: &Job,
+        latents: Latents,
+        pictures: Vec<Picture>,
+        spent: Duration,
+    ) -> anyhow::Result<Row> {
+        let start = Instant::now();
+        let output = job.write(&self.args.out, "", ending(self.args), &pictures)?;
+        Ok(Row {
+            input: job.input.clone(),
+            output,
+            extent: latents.extent,
+            seconds: (spent + start.elapsed()).as_secs_f64(),
+        })
+    }
 }
 
 fn find_latents(path: &Path) -> vitok::Result<Vec<PathBuf>> {

@@ -1,17 +1,17 @@
 //! `vitok encode`
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use vitok::latents::LatentInfo;
+use vitok::latents::{LatentInfo, Latents};
 use vitok::patches::{Extent, Grid};
-use vitok::pixels::{clip_from_pictures, find_pictures};
+use vitok::pixels::{Picture, clip_from_pictures, find_pictures};
 use vitok::tensor_file::Precision;
 use vitok::tokenizer::{Half, Tokenizer};
 
 use crate::args::{EncodeArgs, LatentPrecision};
-use crate::batch::{self, Job};
+use crate::batch::{self, Job, Work};
 use crate::{model, output, preprocess};
 
 #[derive(Serialize)]
@@ -23,6 +23,7 @@ struct Row {
     extent: Extent,
     grid: Grid,
     bytes: u64,
+    /// Reading, its share of the model's time, and writing.
     seconds: f64,
 }
 
@@ -31,11 +32,7 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<bool> {
         find_pictures(&[path.to_owned()])
     });
     let tokenizer = model::load(&args.model, Half::Encoder)?;
-    let outcome = batch::run(
-        jobs,
-        |job| vec![place(args, job)],
-        |job| encode(&tokenizer, args, job),
-    );
+    let outcome = batch::run(jobs, &Encode { tokenizer, args });
     batch::report(
         &outcome,
         args.json,
@@ -52,34 +49,84 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<bool> {
     )
 }
 
-fn place(args: &EncodeArgs, job: &Job) -> PathBuf {
-    job.output(&args.out, ".safetensors")
+struct Encode<'a> {
+    tokenizer: Tokenizer,
+    args: &'a EncodeArgs,
 }
 
-fn encode(tokenizer: &Tokenizer, args: &EncodeArgs, job: &Job) -> anyhow::Result<Row> {
-    let start = Instant::now();
-    let plan = tokenizer.plan();
-    let (frames, fps) = preprocess::read_clip(&job.input, &args.pictures, plan.tubelet.patch)?;
-    let clip = clip_from_pictures(&frames, tokenizer.device())?;
-    let latents = tokenizer.encode_clips(&[clip])?.remove(0);
-    let mut info = LatentInfo::new(&latents, plan, tokenizer.fingerprint());
-    info.fps = fps;
-    info.source = job
-        .input
-        .file_name()
-        .map(|n| n.to_string_lossy().into_owned());
-    let output = place(args, job);
-    let precision = match args.precision {
-        LatentPrecision::F32 => Precision::F32,
-        LatentPrecision::F16 => Precision::F16,
-    };
-    latents.write(&output, &info, precision)?;
-    Ok(Row {
-        input: job.input.clone(),
-        bytes: (latents.values.len() * precision.bytes()) as u64,
-        output,
-        extent: latents.extent,
-        grid: latents.grid,
-        seconds: start.elapsed().as_secs_f64(),
-    })
+impl Work for Encode<'_> {
+    /// Frames, and their rate.
+    type Input = (Vec<Picture>, Option<f64>);
+    type Made = Latents;
+    type Row = Row;
+
+    fn outputs(&self, job: &Job) -> Vec<PathBuf> {
+        vec![self.place(job)]
+    }
+
+    fn weigh(&self, job: &Job) -> u64 {
+        preprocess::weigh(&job.input, &self.args.pictures)
+    }
+
+    fn read(&self, job: &Job) -> anyhow::Result<Self::Input> {
+        let patch = self.tokenizer.plan().tubelet.patch;
+        Ok(preprocess::read_clip(
+            &job.input,
+            &self.args.pictures,
+            patch,
+        )?)
+    }
+
+    fn size(&self, (frames, _): &Self::Input) -> (Extent, Grid) {
+        let extent = preprocess::extent(frames);
+        (
+            extent,
+            Grid::covering(extent, self.tokenizer.plan().tubelet),
+        )
+    }
+
+    fn compute(&self, inputs: &[Self::Input]) -> anyhow::Result<Vec<Latents>> {
+        let clips = inputs
+            .iter()
+            .map(|(frames, _)| clip_from_pictures(frames, self.tokenizer.device()));
+        let clips = clips.collect::<vitok::Result<Vec<_>>>()?;
+        Ok(self.tokenizer.encode_clips(&clips)?)
+    }
+
+    fn finish(
+        &self,
+        job: &Job,
+        (_, fps): Self::Input,
+        latents: Latents,
+        spent: Duration,
+    ) -> anyhow::Result<Row> {
+        let start = Instant::now();
+        let (plan, model) = (self.tokenizer.plan(), self.tokenizer.fingerprint());
+        let mut info = LatentInfo::new(&latents, plan, model);
+        info.fps = fps;
+        info.source = job
+            .input
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned());
+        let output = self.place(job);
+        let precision = match self.args.precision {
+            LatentPrecision::F32 => Precision::F32,
+            LatentPrecision::F16 => Precision::F16,
+        };
+        latents.write(&output, &info, precision)?;
+        Ok(Row {
+            input: job.input.clone(),
+            bytes: (latents.values.len() * precision.bytes()) as u64,
+            output,
+            extent: latents.extent,
+            grid: latents.grid,
+            seconds: (spent + start.elapsed()).as_secs_f64(),
+        })
+    }
+}
+
+impl Encode<'_> {
+    fn place(&self, job: &Job) -> PathBuf {
+        job.output(&self.args.out, ".safetensors")
+    }
 }

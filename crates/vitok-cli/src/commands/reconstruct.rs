@@ -1,16 +1,16 @@
 //! `vitok reconstruct`
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use vitok::evaluate::{PICTURE_SSIM, byte_planes, psnr, ssim};
-use vitok::patches::Extent;
+use vitok::patches::{Extent, Grid};
 use vitok::pixels::{Picture, clip_from_pictures, find_pictures, pictures_from_clip, side_by_side};
 use vitok::tokenizer::{Half, Tokenizer};
 
 use crate::args::ReconstructArgs;
-use crate::batch::{self, Job};
+use crate::batch::{self, Job, Work};
 use crate::{model, output, preprocess};
 
 #[derive(Serialize)]
@@ -30,7 +30,9 @@ struct Row {
     bytes: u64,
     /// Bytes of RGB over bytes of f16 latents.
     ratio: f64,
+    /// Its share, where small pictures of one size are computed together.
     encode_seconds: f64,
+    /// Likewise.
     decode_seconds: f64,
 }
 
@@ -39,11 +41,7 @@ pub fn run(args: &ReconstructArgs) -> anyhow::Result<bool> {
         find_pictures(&[path.to_owned()])
     });
     let tokenizer = model::load(&args.model, Half::Both)?;
-    let outcome = batch::run(
-        jobs,
-        |job| places(args, job),
-        |job| reconstruct(&tokenizer, args, job),
-    );
+    let outcome = batch::run(jobs, &Reconstruct { tokenizer, args });
     let headers = [
         "picture",
         "pixels",
@@ -80,58 +78,117 @@ pub fn run(args: &ReconstructArgs) -> anyhow::Result<bool> {
     Ok(ok)
 }
 
-/// Reconstruction and comparison, as files for a picture or as folders for a clip.
-fn places(args: &ReconstructArgs, job: &Job) -> Vec<PathBuf> {
-    let endings = [".png", ".compare.png", "", ".compare"];
-    endings.map(|ending| job.output(&args.out, ending)).into()
+struct Reconstruct<'a> {
+    tokenizer: Tokenizer,
+    args: &'a ReconstructArgs,
 }
 
-fn reconstruct(tokenizer: &Tokenizer, args: &ReconstructArgs, job: &Job) -> anyhow::Result<Row> {
-    let patch = tokenizer.plan().tubelet.patch;
-    let (originals, _) = preprocess::read_clip(&job.input, &args.pictures, patch)?;
-    let clip = clip_from_pictures(&originals, tokenizer.device())?;
-    let start = Instant::now();
-    let latents = tokenizer.encode_clips(&[clip])?.remove(0);
-    let encode_seconds = start.elapsed().as_secs_f64();
-    let start = Instant::now();
-    let bytes = 2 * latents.values.len() as u64;
-    let clip = tokenizer.decode_latents(&[latents])?.remove(0);
-    let pictures = pictures_from_clip(clip)?;
-    let decode_seconds = start.elapsed().as_secs_f64();
+/// What the model made of a picture or clip.
+struct Made {
+    pictures: Vec<Picture>,
+    /// Bytes of the latents in f16.
+    bytes: u64,
+    encode_seconds: f64,
+    decode_seconds: f64,
+}
 
-    let comparisons = originals.iter().zip(&pictures);
-    let comparisons = comparisons.map(|(original, picture)| side_by_side(original, picture));
-    let comparisons = comparisons.collect::<vitok::Result<Vec<_>>>()?;
-    let output = job.write(&args.out, "", ".png", &pictures)?;
-    let comparison = job
-        .write(&args.out, ".compare", ".png", &comparisons)
-        .inspect_err(|_| {
-            // One without the other would pass for a whole result.
-            let _ = std::fs::remove_file(&output).or_else(|_| std::fs::remove_dir_all(&output));
-        })?;
-    let extent = preprocess::extent(&originals);
-    // Frames in a row: every frame counts alike.
-    let planes = |frames: &[Picture]| -> Vec<Vec<f32>> { frames.iter().map(byte_planes).collect() };
-    let (a, b) = (planes(&originals), planes(&pictures));
-    let psnr = psnr(&a.concat(), &b.concat(), 255.0)?;
-    let shape = [3, extent.height, extent.width];
-    let each: Vec<f64> = a
-        .iter()
-        .zip(&b)
-        .filter_map(|(a, b)| ssim(a, b, shape, 255.0, PICTURE_SSIM).ok())
-        .collect();
-    Ok(Row {
-        input: job.input.clone(),
-        output,
-        comparison,
-        extent,
-        psnr: psnr.is_finite().then_some(psnr),
-        ssim: (!each.is_empty()).then(|| each.iter().sum::<f64>() / each.len() as f64),
-        bytes,
-        ratio: extent.values() as f64 / bytes as f64,
-        encode_seconds,
-        decode_seconds,
-    })
+impl Work for Reconstruct<'_> {
+    type Input = Vec<Picture>;
+    type Made = Made;
+    type Row = Row;
+
+    /// Reconstruction and comparison, as files for a picture or as folders for a clip.
+    fn outputs(&self, job: &Job) -> Vec<PathBuf> {
+        let endings = [".png", ".compare.png", "", ".compare"];
+        endings
+            .map(|ending| job.output(&self.args.out, ending))
+            .into()
+    }
+
+    fn weigh(&self, job: &Job) -> u64 {
+        preprocess::weigh(&job.input, &self.args.pictures)
+    }
+
+    fn read(&self, job: &Job) -> anyhow::Result<Vec<Picture>> {
+        let patch = self.tokenizer.plan().tubelet.patch;
+        Ok(preprocess::read_clip(&job.input, &self.args.pictures, patch)?.0)
+    }
+
+    fn size(&self, originals: &Vec<Picture>) -> (Extent, Grid) {
+        let extent = preprocess::extent(originals);
+        (
+            extent,
+            Grid::covering(extent, self.tokenizer.plan().tubelet),
+        )
+    }
+
+    fn compute(&self, originals: &[Vec<Picture>]) -> anyhow::Result<Vec<Made>> {
+        let clips = originals
+            .iter()
+            .map(|frames| clip_from_pictures(frames, self.tokenizer.device()));
+        let clips = clips.collect::<vitok::Result<Vec<_>>>()?;
+        let start = Instant::now();
+        let latents = self.tokenizer.encode_clips(&clips)?;
+        let encode_seconds = start.elapsed().as_secs_f64() / clips.len() as f64;
+        let start = Instant::now();
+        let bytes = latents.iter().map(|l| 2 * l.values.len() as u64);
+        let clips = self.tokenizer.decode_latents(&latents)?.into_iter();
+        let pictures = clips
+            .map(pictures_from_clip)
+            .collect::<vitok::Result<Vec<_>>>()?;
+        let decode_seconds = start.elapsed().as_secs_f64() / pictures.len() as f64;
+        let made = pictures.into_iter().zip(bytes);
+        let made = made.map(|(pictures, bytes)| Made {
+            pictures,
+            bytes,
+            encode_seconds,
+            decode_seconds,
+        });
+        Ok(made.collect())
+    }
+
+    fn finish(
+        &self,
+        job: &Job,
+        originals: Vec<Picture>,
+        made: Made,
+        _spent: Duration,
+    ) -> anyhow::Result<Row> {
+        let comparisons = originals.iter().zip(&made.pictures);
+        let comparisons = comparisons.map(|(original, picture)| side_by_side(original, picture));
+        let comparisons = comparisons.collect::<vitok::Result<Vec<_>>>()?;
+        let output = job.write(&self.args.out, "", ".png", &made.pictures)?;
+        let comparison = job
+            .write(&self.args.out, ".compare", ".png", &comparisons)
+            .inspect_err(|_| {
+                // One without the other would pass for a whole result.
+                let _ = std::fs::remove_file(&output).or_else(|_| std::fs::remove_dir_all(&output));
+            })?;
+        let extent = preprocess::extent(&originals);
+        // Frames in a row: every frame counts alike.
+        let planes =
+            |frames: &[Picture]| -> Vec<Vec<f32>> { frames.iter().map(byte_planes).collect() };
+        let (a, b) = (planes(&originals), planes(&made.pictures));
+        let psnr = psnr(&a.concat(), &b.concat(), 255.0)?;
+        let shape = [3, extent.height, extent.width];
+        let each: Vec<f64> = a
+            .iter()
+            .zip(&b)
+            .filter_map(|(a, b)| ssim(a, b, shape, 255.0, PICTURE_SSIM).ok())
+            .collect();
+        Ok(Row {
+            input: job.input.clone(),
+            output,
+            comparison,
+            extent,
+            psnr: psnr.is_finite().then_some(psnr),
+            ssim: (!each.is_empty()).then(|| each.iter().sum::<f64>() / each.len() as f64),
+            bytes: made.bytes,
+            ratio: extent.values() as f64 / made.bytes as f64,
+            encode_seconds: made.encode_seconds,
+            decode_seconds: made.decode_seconds,
+        })
+    }
 }
 
 /// The mean of those that have a number, and how many those are where not all.

@@ -30,7 +30,7 @@ pub use picture::{Picture, Size};
 pub use range::{chw_to_picture, picture_to_chw};
 pub use read::{
     Alpha, READABLE_EXTENSIONS, ReadOptions, find_pictures, is_picture_path, picture_from_bytes,
-    read_animation, read_frames, read_picture,
+    picture_size, read_animation, read_frames, read_picture,
 };
 pub use resize::{Filter, resize_f32_antialiased, resize_f32_pillow, resize_f32_plain, resize_u8};
 pub use write::{WRITABLE_EXTENSIONS, check_writable, encode_picture, write_picture};

@@ -11,7 +11,7 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, RgbImage};
 
-use super::Picture;
+use super::{Picture, Size};
 use crate::{Error, Result};
 use source::Source;
 
@@ -54,6 +54,19 @@ impl Default for ReadOptions {
 /// kind that is not supported, such as a float TIFF with values beyond 0 to 1.
 pub fn read_picture(path: &Path, options: &ReadOptions) -> Result<Picture> {
     Source::read(path, options)?.still(options)
+}
+
+/// The size a picture file announces, before it is turned upright.
+///
+/// # Errors
+/// As [`read_picture`], as far as the header tells.
+pub fn picture_size(path: &Path, options: &ReadOptions) -> Result<Size> {
+    let source = Source::read(path, options)?;
+    source.guarded(|| {
+        let (width, height) = source.decoder()?.dimensions();
+        source.check_size((width, height))?;
+        Ok(Size::new(width as usize, height as usize))
+    })
 }
 
 /// [`read_picture`] of a file that is in memory already; `name` is for messages.

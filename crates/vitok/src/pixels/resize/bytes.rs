@@ -23,6 +23,10 @@ const HALF: i32 = 1 << (PRECISION - 1);
 pub fn resize_u8(picture: &Picture, to: Size, filter: Filter) -> Result<Picture> {
     to.check_target()?;
     let from = picture.size();
+    let half = Size::new(2 * to.width, 2 * to.height) == from && !columns_first(from, to);
+    if half && filter == Filter::Box {
+        return Picture::new(to.width, to.height, halved(picture.rgb(), from.width));
+    }
     let rows = fixed_point(from.width, to.width, filter);
     let columns = fixed_point(from.height, to.height, filter);
     let source = picture.rgb();
@@ -50,6 +54,22 @@ fn fixed_point(from: usize, to: usize, filter: Filter) -> Taps<i32> {
 
 fn to_byte(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
+}
+
+/// What [`Filter::Box`] makes of both sides halved, the rows first: all of its weights are one half.
+/// Photographs are mostly shrunk by this, and it takes a quarter of the time.
+fn halved(source: &[u8], width: usize) -> Vec<u8> {
+    let mean = |a: u8, b: u8| ((u16::from(a) + u16::from(b) + 1) >> 1) as u8;
+    let (pairs, _) = source.as_chunks::<6>();
+    let pairs = pairs.iter();
+    let pixels = pairs.map(|p| [0, 1, 2].map(|colour| mean(p[colour], p[colour + 3])));
+    let pixels: Vec<[u8; 3]> = pixels.collect();
+    let mut result = Vec::with_capacity(source.len() / 4);
+    for rows in pixels.chunks_exact(width) {
+        let (upper, lower) = rows.as_flattened().split_at(width / 2 * 3);
+        result.extend(upper.iter().zip(lower).map(|(&a, &b)| mean(a, b)));
+    }
+    result
 }
 
 /// `width` is the source's; the result has `taps.len()` pixels a row.
@@ -89,4 +109,21 @@ fn along_columns(source: &[u8], width: usize, taps: &Taps<i32>) -> Vec<u8> {
         }
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halving_is_resizing() {
+        for (width, height) in [(2, 2), (6, 4), (34, 20), (20, 34)] {
+            let noise = (0..width * height * 3).map(|i| (i * i * 31 + i * 7) as u8);
+            let noise: Vec<u8> = noise.collect();
+            let rows = fixed_point(width, width / 2, Filter::Box);
+            let columns = fixed_point(height, height / 2, Filter::Box);
+            let wanted = along_columns(&along_rows(&noise, width, &rows), width / 2, &columns);
+            assert_eq!(halved(&noise, width), wanted, "{width} x {height}");
+        }
+    }
 }
