@@ -131,8 +131,8 @@ class Bench:
             }[peer]
             return Command(command, environment, log, output)
         if peer in ("vitok", "composed"):
-            flag = ["--composed"] if peer == "composed" else []
-            return Worker([self.worker, file, output, *flag], environment, log)
+            switch = {"VITOK_COMPOSED": "1"} if peer == "composed" else {}
+            return Worker([self.worker, file, output], {**environment, **switch}, log)
         return Worker([sys.executable, HERE / "worker.py", peer.split("-kept")[0], file, output], environment, log)
 
     def measure(self, case):

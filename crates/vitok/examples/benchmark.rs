@@ -1,6 +1,6 @@
 //! vitok doing one case of the benchmark, an iteration for each line `run` it is told.
 //!
-//! `benchmark CASE OUTPUT [--composed]`; benchmarks/worker.py describes the lines, benchmarks/run.py
+//! `benchmark CASE OUTPUT`; benchmarks/worker.py describes the lines, benchmarks/run.py
 //! writes the case.
 
 // What the program `vitok` does with memory is part of its speed.
@@ -52,10 +52,8 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (case, output) = match &arguments[..] {
         [case, output] => (case, output),
-        // Not connected yet: the plain composition is what there is.
-        [case, output, flag] if flag == "--composed" => (case, output),
         _ => {
-            let usage = "usage: benchmark CASE OUTPUT [--composed]";
+            let usage = "usage: benchmark CASE OUTPUT";
             return Err(Error::Input(usage.into()));
         }
     };
