@@ -93,9 +93,14 @@ impl<T> Shared<T> {
                 return;
             }
             state.begun += 1;
+            let wanted = place == state.next;
             drop(state);
-            // A panic has said so by itself, and whoever waits for the place must not wait forever.
-            let weight = catch_unwind(AssertUnwindSafe(|| weigh(place))).unwrap_or(0);
+            // What is wanted already is read whatever it weighs. A panic has said so by itself, and
+            // whoever waits for the place must not wait forever.
+            let weight = match wanted {
+                true => 0,
+                false => catch_unwind(AssertUnwindSafe(|| weigh(place))).unwrap_or(0),
+            };
             let mut state = self.lock();
             while !state.closed && !state.admits(place, weight, self.limits) {
                 state = self.wait(state);
