@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::block::EPSILON;
 use super::elementwise::{Row, exp, rows, rows_mut, sum_rows, transpose};
-use super::geometry::Geometry;
+use super::geometry::{Geometry, Panel};
 use super::multiply::{LANES, Left, Multiply, vectorised};
 
 /// A score no softmax notices.
@@ -36,114 +36,169 @@ impl Heads {
     }
 }
 
-/// Attention of the query panels `first_panel..` to all keys of their sequences.
+/// Attention of the query panels `first..` to all keys of their sequences.
 ///
 /// `qkv` holds all panels, with queries already scaled; `out` gets `heads * dim` features for each
 /// query panel, and `log_sums`, where there are any, a row for each head of each query panel.
 pub fn attend(
     geometry: &Geometry,
     heads: Heads,
-    first_panel: usize,
+    first: usize,
     qkv: &[f32],
     out: &mut [f32],
     log_sums: Option<&mut [f32]>,
 ) {
-    let outs = out.par_chunks_mut(heads.dim * LANES).enumerate();
-    match log_sums {
-        Some(log_sums) => outs
-            .zip(rows_mut(log_sums).par_iter_mut())
-            .with_max_len(1)
-            .for_each(|((i, out), sums)| {
-                *sums = attend_head(
-                    geometry,
-                    heads,
-                    first_panel + i / heads.heads,
-                    i % heads.heads,
-                    qkv,
-                    out,
-                );
-            }),
-        None => outs.with_max_len(1).for_each(|(i, out)| {
-            attend_head(
-                geometry,
-                heads,
-                first_panel + i / heads.heads,
-                i % heads.heads,
-                qkv,
-                out,
-            );
-        }),
+    let size = heads.dim * LANES;
+    let count = out.len() / (heads.heads * size);
+    let tasks = count * heads.heads;
+    let most = (tasks / (4 * rayon::current_num_threads())).clamp(1, TOGETHER);
+    let mut outs = out.chunks_mut(size);
+    let mut sums = log_sums.map(|sums| rows_mut(sums).iter_mut());
+    let mut work: Vec<(usize, Vec<Queries>)> = Vec::with_capacity(tasks);
+    let mut start = 0;
+    let panels = &geometry.panels[first..first + count];
+    for run in panels.chunk_by(|a, b| a.sequence == b.sequence) {
+        for group in run.chunks(most) {
+            let of_group = work.len();
+            work.extend((0..heads.heads).map(|head| (head, Vec::with_capacity(most))));
+            for (i, _) in group.iter().enumerate() {
+                for ((head, queries), out) in work[of_group..].iter_mut().zip(&mut outs) {
+                    let number = first + start + i;
+                    let log_sums = sums.as_mut().and_then(Iterator::next);
+                    queries.push(Queries::new(
+                        geometry, heads, number, *head, qkv, out, log_sums,
+                    ));
+                }
+            }
+            start += group.len();
+        }
+    }
+    let work = work.into_par_iter().with_max_len(1);
+    work.for_each(|(head, queries)| attend_head(geometry, heads, head, qkv, queries));
+}
+
+/// Panels of queries that share what is read of keys and values.
+const TOGETHER: usize = 4;
+
+/// One head of one panel of queries, on its way along the keys.
+struct Queries<'a> {
+    number: usize,
+    panel: &'a Panel,
+    values: &'a [f32],
+    out: &'a mut [f32],
+    /// The highest score so far, and the sum of weights relative to it.
+    highest: Row,
+    sum: Row,
+    log_sums: Option<&'a mut Row>,
+}
+
+impl<'a> Queries<'a> {
+    fn new(
+        geometry: &'a Geometry,
+        heads: Heads,
+        number: usize,
+        head: usize,
+        qkv: &'a [f32],
+        out: &'a mut [f32],
+        log_sums: Option<&'a mut Row>,
+    ) -> Self {
+        Self {
+            number,
+            panel: &geometry.panels[number],
+            values: heads.part(qkv, number, 0, head),
+            out,
+            highest: [BLOCKED; LANES],
+            sum: [0.0; LANES],
+            log_sums,
+        }
     }
 }
 
-/// One head of one panel of queries. Returns the logarithm of each query's sum.
+/// One head of neighbouring panels of queries.
 fn attend_head(
     geometry: &Geometry,
     heads: Heads,
-    number: usize,
     head: usize,
     qkv: &[f32],
-    out: &mut [f32],
-) -> Row {
-    let panel = &geometry.panels[number];
-    let queries = heads.part(qkv, number, 0, head);
-    let mut highest = [BLOCKED; LANES];
-    let mut sum = [0.0; LANES];
-    let mut scores = [0.0; LANES * LANES];
-    out.fill(0.0);
-    for (key_panel, keys) in key_panels(geometry, number) {
-        let scores = &mut scores[..keys.len() * LANES];
-        score(
-            heads,
-            qkv,
-            key_panel,
-            head,
-            1,
-            queries,
-            panel.tokens,
-            scores,
-        );
-        let blocked = (!panel.sees_all(&keys)).then_some(&panel.sees);
+    mut group: Vec<Queries>,
+) {
+    let mut buffer = [0.0; LANES * LANES];
+    group.iter_mut().for_each(|queries| queries.out.fill(0.0));
+    let (Some(first), Some(last)) = (group.first(), group.last()) else {
+        return;
+    };
+    // What the first sees begins first, and what the last sees ends last.
+    let keys = first.panel.keys().start..last.panel.keys().end;
+    for (key_panel, keys) in key_panels(geometry, first.number, keys) {
+        for queries in &mut group {
+            let Queries {
+                panel,
+                values,
+                out,
+                highest,
+                sum,
+                ..
+            } = queries;
+            if !panel.sees_some(&keys) {
+                continue;
+            }
+            let scores = &mut buffer[..keys.len() * LANES];
+            score(heads, qkv, key_panel, head, 1, values, panel.tokens, scores);
+            let blocked = (!panel.sees_all(&keys)).then_some(&panel.sees);
+            vectorised(
+                #[inline(always)]
+                || {
+                    if let Some(sees) = blocked {
+                        block(scores, sees, keys.start);
+                    }
+                    softmax_step(scores, highest, sum, out);
+                },
+            );
+            Multiply {
+                left: Left::new(heads.part(qkv, key_panel, 2, head), LANES, 1, keys.len()),
+                rows: heads.dim,
+                depth: keys.len(),
+                right: scores,
+                out,
+                stride: LANES,
+                lanes: panel.tokens,
+                add: true,
+            }
+            .run();
+        }
+    }
+    for Queries {
+        out,
+        highest,
+        sum,
+        log_sums,
+        ..
+    } in &mut group
+    {
         vectorised(
             #[inline(always)]
             || {
-                if let Some(sees) = blocked {
-                    block(scores, sees, keys.start);
+                let inverse: Row = std::array::from_fn(|lane| 1.0 / sum[lane]);
+                for row in rows_mut(out) {
+                    for (value, inverse) in row.iter_mut().zip(&inverse) {
+                        *value *= inverse;
+                    }
                 }
-                softmax_step(scores, &mut highest, &mut sum, out);
             },
         );
-        Multiply {
-            left: Left::new(heads.part(qkv, key_panel, 2, head), LANES, 1, keys.len()),
-            rows: heads.dim,
-            depth: keys.len(),
-            right: scores,
-            out,
-            stride: LANES,
-            lanes: panel.tokens,
-            add: true,
+        if let Some(log_sums) = log_sums {
+            **log_sums = std::array::from_fn(|lane| highest[lane] + sum[lane].ln());
         }
-        .run();
     }
-    vectorised(
-        #[inline(always)]
-        || {
-            let inverse = sum.map(|sum| 1.0 / sum);
-            for row in rows_mut(out) {
-                for (value, inverse) in row.iter_mut().zip(&inverse) {
-                    *value *= inverse;
-                }
-            }
-        },
-    );
-    std::array::from_fn(|lane| highest[lane] + sum[lane].ln())
 }
 
-/// The panels with keys that some query of a panel sees, and these keys, from the panel's first on.
-fn key_panels(geometry: &Geometry, number: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
-    let panel = &geometry.panels[number];
-    let seen = panel.keys();
-    let first = geometry.sequences[panel.sequence].start;
+/// The panels of a sequence that hold `seen` keys, and all keys of each.
+fn key_panels(
+    geometry: &Geometry,
+    number: usize,
+    seen: Range<usize>,
+) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let first = geometry.sequences[geometry.panels[number].sequence].start;
     (seen.start / LANES..seen.end.div_ceil(LANES)).map(move |i| {
         let start = i * LANES;
         (first + i, start..start + geometry.panels[first + i].tokens)
@@ -266,7 +321,7 @@ pub fn attend_backward(
                 dot: &dot,
                 log_sum,
             };
-            for (key_panel, keys) in key_panels(geometry, number) {
+            for (key_panel, keys) in key_panels(geometry, number, geometry.panels[number].keys()) {
                 let key = key_panel - panels.start;
                 let gradients = [&mut *q[number - panels.start], &mut *k[key], &mut *v[key]];
                 query.backward(geometry, heads, qkv, key_panel, keys, gradients);

@@ -14,9 +14,9 @@ use crate::patches::{Grid, Layout};
 /// what is left of it, and zeros.
 #[derive(Debug)]
 pub struct Geometry {
-    pub panels: Vec<Panel>,
+    pub(super) panels: Vec<Panel>,
     /// The panels of each sequence.
-    pub sequences: Vec<Range<usize>>,
+    pub(super) sequences: Vec<Range<usize>>,
     /// Places of a sequence in the padded batch.
     length: usize,
     /// `[head_dim][LANES]` for each panel of each distinct grid: the cosines of the pairs, then
@@ -27,7 +27,7 @@ pub struct Geometry {
 
 /// Up to [`LANES`] tokens that follow each other in a sequence.
 #[derive(Debug)]
-pub struct Panel {
+pub(super) struct Panel {
     pub sequence: usize,
     /// Its first token, within the sequence.
     pub first: usize,
@@ -46,6 +46,12 @@ impl Panel {
         let first = from.iter().min().copied().unwrap_or(0);
         let last = to.iter().max().copied().unwrap_or(0);
         first as usize..last as usize
+    }
+
+    /// Whether some token sees one of these keys.
+    pub fn sees_some(&self, keys: &Range<usize>) -> bool {
+        let seen = self.keys();
+        seen.start < keys.end && keys.start < seen.end
     }
 
     /// Whether every token sees all of these keys.
