@@ -295,4 +295,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
+        say("stopped; what was measured before is in the results")
         sys.exit(130)
