@@ -90,5 +90,5 @@ def markdown(about, rows):
         text += ["| %s | %s | %s |" % (name, NAMES[peer], why.replace("|", "\\|")) for name, peer, why in failed] + [""]
     disturbed = ["%s (%.0f %%)" % (row["name"], 100 * row["busy"]) for row in rows if row["busy"] > 0.05]
     if disturbed:
-        text += ["The cores were not idle before: %s." % ", ".join(disturbed), ""]
+        text += ["Others used the cores between the turns of: %s." % ", ".join(disturbed), ""]
     return "\n".join(text)

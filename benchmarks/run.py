@@ -23,7 +23,7 @@ import report
 from cases import ROOT, all_cases, prepare, slug
 
 HERE = Path(__file__).resolve().parent
-PAUSE = 0.2  # seconds before a peer's turn: the threads of the one before may still spin
+PAUSE = 0.1  # seconds before a peer's turn: the threads of the one before may still spin
 TURN = 0.5  # seconds a turn lasts at least: short iterations are repeated
 LIBRARIES = report.LIBRARIES  # whose sgemm is the ceiling
 TOLERANCE = {"network": 1e-3, "training": 1e-3, "command": 0.1}  # commands decode JPEG by other code, and keep halves
@@ -138,7 +138,7 @@ class Bench:
     def measure(self, case):
         told, file = prepare(case, self.cache, self.vitok, self.options.threads)
         row = {"name": case.name, "kind": case.kind, "model": case.model, "macs": told["macs"], "peers": {}, "failed": {},
-               "differences": {}, "rounds": self.options.rounds, "busy": busy(), "commit": commit(),
+               "differences": {}, "rounds": self.options.rounds, "busy": [], "commit": commit(),
                "date": datetime.date.today().isoformat()}
         with contextlib.ExitStack() as running:
             workers = {}
@@ -164,6 +164,7 @@ class Bench:
                         row["peers"][peer].update(workers[peer].tell("finish"))
                     except Died as error:
                         row["failed"][peer] = str(error)
+        row["busy"] = statistics.mean(row["busy"] or [0])
         for peer in row["failed"]:
             row["peers"].pop(peer, None)
             say("%s: %s failed: %s" % (case.name, peer, row["failed"][peer]))
@@ -172,6 +173,7 @@ class Bench:
 
     def take_turn(self, row, peer, worker, what):
         time.sleep(PAUSE)
+        row["busy"].append(busy())  # nothing of ours computes now
         seconds, begun = [], time.perf_counter()
         try:
             while not seconds or time.perf_counter() - begun < TURN:
@@ -223,7 +225,7 @@ def busy():
         fields = [int(field) for field in open("/proc/stat").readline().split()[1:]]
         return sum(fields), fields[3] + fields[4]
     total, idle = read()
-    time.sleep(0.5)
+    time.sleep(0.2)
     total, idle = (after - before for after, before in zip(read(), (total, idle)))
     return 1 - idle / total
 
@@ -295,4 +297,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
+        say("stopped; what was measured before is in the results")
         sys.exit(130)
