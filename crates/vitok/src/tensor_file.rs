@@ -187,6 +187,12 @@ impl TensorFile {
         self.file
             .seek(from)
             .map_err(|e| unreadable(&self.path, e))?;
+        if info.dtype == Dtype::F32 && cfg!(target_endian = "little") {
+            let mut values = vec![0f32; count];
+            let read = self.file.read_exact(bytemuck::cast_slice_mut(&mut values));
+            read.map_err(|e| unreadable(&self.path, e))?;
+            return Ok(values);
+        }
         let mut values = Vec::with_capacity(count);
         let width = info.dtype.bitsize() / 8;
         let mut buffer = vec![0; CHUNK.min(count) * width];

@@ -9,6 +9,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::block::EPSILON;
+use super::buffers::zeros;
 use super::elementwise::{Row, exp, rows, rows_mut, sum_rows, transpose};
 use super::geometry::{Geometry, Panel};
 use super::multiply::{LANES, Left, Multiply, vectorised};
@@ -283,7 +284,7 @@ pub fn attend_backward(
     log_sums: &[f32],
     d_result: &[f32],
 ) -> Vec<f32> {
-    let mut d_qkv = vec![0.0; qkv.len()];
+    let mut d_qkv = zeros(qkv.len());
     // What each (sequence, head) writes: its panels' queries, keys and values.
     let mut pieces: Vec<[Vec<&mut [f32]>; 3]> = Vec::new();
     pieces.resize_with(geometry.sequences.len() * heads.heads, Default::default);

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::attention::{attend_backward, rms_backward};
 use super::block::{NormWeights, Saved, Weights, mean_and_inverse, normalise};
+use super::buffers::zeros;
 use super::elementwise::{Row, rows, rows_mut, sigmoid};
 use super::geometry::Geometry;
 use super::multiply::{LANES, ROWS, vectorised};
@@ -83,7 +84,7 @@ impl Weights<'_> {
         let mut fc2 = Turned::new(&gated, hidden).weight_gradient(&dy, width);
         drop(gated);
         let fc2_bias = self.fc2.bias.map(|_| sums_of_rows(&dy, width));
-        let mut normed = vec![0.0; x.len()];
+        let mut normed = zeros(x.len());
         let fc1_bias = self.fc1.bias.map(|_| sums_of_rows(&d_fc1, 2 * hidden));
         let mlp_back = Term::back(self.fc1.weight, 2 * hidden, width, &d_fc1);
 
@@ -170,7 +171,7 @@ impl Weights<'_> {
         let dim = self.heads.dim;
         let turn = self.turn(geometry);
         let size = 3 * self.width * LANES;
-        let mut sums = vec![0.0; geometry.panels.len() * 2 * dim];
+        let mut sums = zeros(geometry.panels.len() * 2 * dim);
         let panels = d_qkv
             .par_chunks_mut(size)
             .zip(qkv.par_chunks(size))
@@ -195,13 +196,13 @@ impl Weights<'_> {
 
 /// The sum of products, as new panels.
 fn back(geometry: &Geometry, terms: &[Term]) -> Vec<f32> {
-    let mut out = vec![0.0; geometry.size(terms[0].outputs)];
+    let mut out = zeros(geometry.size(terms[0].outputs));
     products(geometry, 0, terms, &mut out, ROWS, |_, _, _| ());
     out
 }
 
 fn scaled_rows(x: &[f32], scale: &[f32]) -> Vec<f32> {
-    let mut out = vec![0.0; x.len()];
+    let mut out = zeros(x.len());
     let size = scale.len() * LANES;
     out.par_chunks_mut(size)
         .zip(x.par_chunks(size))
@@ -266,7 +267,7 @@ fn norm_backward(
 ) -> NormGradients {
     let width = norm.weight.len();
     let size = width * LANES;
-    let mut sums = vec![0.0; x.len() / size * 2 * width];
+    let mut sums = zeros(x.len() / size * 2 * width);
     let panels = gradient
         .par_chunks_mut(size)
         .zip(x.par_chunks(size))

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::attention::{Heads, Turn, attend, inverse_rms};
+use super::buffers::{copied, zeros};
 use super::elementwise::{Row, rows, rows_mut, sigmoid, sum_rows};
 use super::geometry::Geometry;
 use super::multiply::{LANES, ROWS, vectorised};
@@ -132,14 +133,14 @@ impl<'a> Weights<'a> {
     /// [`forward`](Self::forward), keeping what [`backward`](Self::backward) needs.
     pub fn forward_saving(&self, geometry: &Geometry, x: Vec<f32>) -> (Vec<f32>, Saved) {
         let (width, hidden) = (self.width, self.hidden);
-        let mut normed = vec![0.0; x.len()];
+        let mut normed = zeros(x.len());
         normalise(self.norm1, &x, &mut normed);
-        let mut qkv = vec![0.0; geometry.size(3 * width)];
+        let mut qkv = zeros(geometry.size(3 * width));
         let term = Term::new(self.qkv, width, 3 * width, &normed);
         products(geometry, 0, &[term], &mut qkv, ROWS, |_, _, _| ());
         let turned = self.turned(geometry, &qkv);
-        let mut attended = vec![0.0; x.len()];
-        let mut log_sums = vec![0.0; geometry.size(self.heads.heads)];
+        let mut attended = zeros(x.len());
+        let mut log_sums = zeros(geometry.size(self.heads.heads));
         attend(
             geometry,
             self.heads,
@@ -150,13 +151,13 @@ impl<'a> Weights<'a> {
         );
         drop(turned);
 
-        let mut y = x.clone();
+        let mut y = copied(&x);
         let middle = self.norm2.map(|norm2| {
             self.add_attended(geometry, 0, &attended, &mut y);
             normalise(norm2, &y, &mut normed);
-            y.clone()
+            copied(&y)
         });
-        let mut fc1 = vec![0.0; geometry.size(2 * hidden)];
+        let mut fc1 = zeros(geometry.size(2 * hidden));
         let term = Term::new(self.fc1.weight, width, 2 * hidden, &normed);
         products(geometry, 0, &[term], &mut fc1, ROWS, |rows, _, out| {
             if let Some(bias) = self.fc1.bias {
@@ -166,7 +167,7 @@ impl<'a> Weights<'a> {
                 );
             }
         });
-        let mut gated = vec![0.0; geometry.size(hidden)];
+        let mut gated = zeros(geometry.size(hidden));
         let both = fc1.par_chunks(2 * hidden * LANES);
         gated
             .par_chunks_mut(hidden * LANES)
@@ -201,7 +202,7 @@ impl<'a> Weights<'a> {
 
     /// `qkv` with its queries and keys turned.
     pub(super) fn turned(&self, geometry: &Geometry, qkv: &[f32]) -> Vec<f32> {
-        let mut turned = qkv.to_vec();
+        let mut turned = copied(qkv);
         let turn = self.turn(geometry);
         let panels = turned.par_chunks_mut(3 * self.width * LANES).enumerate();
         panels.for_each(|(panel, values)| turn.forward(0, panel, values));

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::buffers::zeros;
 use super::elementwise::transpose;
 use super::multiply::{LANES, vectorised};
 use crate::config::{Attention, Rope};
@@ -122,7 +123,7 @@ impl Geometry {
 
     /// Tokens `[B, N, features]` to panels.
     pub fn to_panels(&self, tokens: &[f32], features: usize) -> Vec<f32> {
-        let mut out = vec![0.0; self.size(features)];
+        let mut out = zeros(self.size(features));
         let panels = out.par_chunks_mut(features * LANES).zip(&self.panels);
         panels.for_each(|(out, panel)| {
             let from = &tokens[(panel.sequence * self.length + panel.first) * features..];
@@ -136,7 +137,7 @@ impl Geometry {
 
     /// Panels to tokens `[B, N, features]`; padding places hold 0.
     pub fn to_tokens(&self, panels: &[f32], features: usize) -> Vec<f32> {
-        let mut out = vec![0.0; self.sequences.len() * self.length * features];
+        let mut out = zeros(self.sequences.len() * self.length * features);
         let places = out
             .par_chunks_mut(self.length * features)
             .zip(&self.sequences);

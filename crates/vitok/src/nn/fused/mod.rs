@@ -12,6 +12,7 @@
 mod attention;
 mod backward;
 mod block;
+mod buffers;
 mod elementwise;
 mod geometry;
 mod multiply;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::buffers::zeros;
 use super::elementwise::{rows, rows_mut, transpose};
 use super::geometry::Geometry;
 use super::multiply::{LANES, Left, Multiply, ROWS, vectorised};
@@ -217,7 +218,7 @@ impl Turned {
     /// Turns panels of `features` features.
     pub fn new(x: &[f32], features: usize) -> Self {
         let tokens = x.len() / features;
-        let mut values = vec![0.0; features.div_ceil(LANES) * LANES * tokens];
+        let mut values = zeros(features.div_ceil(LANES) * LANES * tokens);
         let chunks = values.par_chunks_mut(LANES * tokens).enumerate();
         chunks.for_each(|(chunk, values)| {
             let first = chunk * LANES;
@@ -244,7 +245,7 @@ impl Turned {
     /// The gradient `[outputs, features]` of the weight that made panels with the gradient `dy`
     /// from these.
     pub fn weight_gradient(&self, dy: &[f32], outputs: usize) -> Vec<f32> {
-        let mut gradient = vec![0.0; outputs * self.features];
+        let mut gradient = zeros(outputs * self.features);
         let block = rows_at_once(self.tokens, ROWS);
         let blocks = gradient.par_chunks_mut(block * self.features).enumerate();
         blocks.with_max_len(1).for_each(|(b, out)| {
