@@ -38,7 +38,7 @@ impl Sight {
         rope: Rope,
         head_dim: usize,
     ) -> Self {
-        if fused::held(x).is_some() && env::var_os(COMPOSED).is_none() {
+        if fused::serves(x) && env::var_os(COMPOSED).is_none() {
             let geometry = Geometry::new(layout, attention, rope, head_dim);
             return Self::Fused(Arc::new(geometry));
         }

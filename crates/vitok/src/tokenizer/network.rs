@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use super::Taps;
 use super::bottleneck::Code;
 use crate::config::{BlockKind, Bottleneck, Plan, StackPlan};
-use crate::nn::{Block, Linear, Norm, Sight};
+use crate::nn::{Block, Linear, Norm, Sight, fused};
 use crate::patches::{Layout, TokenBatch};
 
 /// Encoder and decoder; either may be absent.
@@ -54,8 +54,27 @@ fn final_norm(stack: &StackPlan, plan: &Plan, device: &Device) -> Option<Norm> {
     (plan.block == BlockKind::Sequential).then(|| Norm::layer(stack.width, device))
 }
 
-fn sight(stack: &StackPlan, plan: &Plan, layout: &Layout, x: &Tensor<3>) -> Sight {
-    Sight::new(x, layout, plan.attention, plan.rope, stack.head_dim())
+/// Sends tokens `x` `[B, N, C]` through a stack's blocks, known to `taps` as `name`.
+fn through(
+    blocks: &[Block],
+    name: &str,
+    stack: &StackPlan,
+    plan: &Plan,
+    layout: &Layout,
+    mut x: Tensor<3>,
+    taps: &mut Taps,
+) -> Tensor<3> {
+    let sight = Sight::new(&x, layout, plan.attention, plan.rope, stack.head_dim());
+    if let (Sight::Fused(geometry), false) = (&sight, taps.are_on())
+        && let Some(x) = fused::forward(blocks, stack.heads, geometry, &x)
+    {
+        return x;
+    }
+    for (i, block) in blocks.iter().enumerate() {
+        x = block.forward(x, stack.heads, &sight);
+        taps.record(|| format!("{name}.{i}"), &x);
+    }
+    x
 }
 
 impl Encoder {
@@ -77,13 +96,10 @@ impl Encoder {
     /// Patches `[B, N, 3qpp]` -> code `[B, N, c]`.
     pub fn encode(&self, plan: &Plan, patches: &TokenBatch, taps: &mut Taps) -> Code {
         let layout = &patches.layout;
-        let sight = sight(&plan.encoder, plan, layout, &patches.tokens);
-        let mut x = self.patch_embed.forward(patches.tokens.clone()); // [B, N, C]
+        let x = self.patch_embed.forward(patches.tokens.clone()); // [B, N, C]
         taps.record(|| "patch_embed".into(), &x);
-        for (i, block) in self.encoder_blocks.iter().enumerate() {
-            x = block.forward(x, plan.encoder.heads, &sight);
-            taps.record(|| format!("encoder_blocks.{i}"), &x);
-        }
+        let (blocks, stack) = (&self.encoder_blocks, &plan.encoder);
+        let mut x = through(blocks, "encoder_blocks", stack, plan, layout, x, taps);
         if let Some(norm) = &self.encoder_norm {
             x = norm.forward(x);
         }
@@ -108,13 +124,10 @@ impl Decoder {
     /// Code `[B, N, c]` -> patches `[B, N, 3qpp]`.
     pub fn decode(&self, plan: &Plan, latents: &TokenBatch, taps: &mut Taps) -> TokenBatch {
         let layout = &latents.layout;
-        let sight = sight(&plan.decoder, plan, layout, &latents.tokens);
-        let mut x: Tensor<3> = self.decoder_embed.forward(latents.tokens.clone()); // [B, N, C]
+        let x = self.decoder_embed.forward(latents.tokens.clone()); // [B, N, C]
         taps.record(|| "decoder_embed".into(), &x);
-        for (i, block) in self.decoder_blocks.iter().enumerate() {
-            x = block.forward(x, plan.decoder.heads, &sight);
-            taps.record(|| format!("decoder_blocks.{i}"), &x);
-        }
+        let (blocks, stack) = (&self.decoder_blocks, &plan.decoder);
+        let mut x = through(blocks, "decoder_blocks", stack, plan, layout, x, taps);
         if let Some(norm) = &self.decoder_norm {
             x = norm.forward(x);
         }

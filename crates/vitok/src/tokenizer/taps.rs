@@ -19,6 +19,11 @@ impl Taps {
         Self(Some(Vec::new()))
     }
 
+    /// Whether anything is collected.
+    pub(super) fn are_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub(super) fn record(&mut self, name: impl FnOnce() -> String, x: &Tensor<3>) {
         if let Some(taps) = &mut self.0 {
             taps.push((name(), x.clone()));

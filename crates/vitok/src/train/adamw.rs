@@ -167,3 +167,50 @@ pub(super) fn sum_of_squares(values: &[f32]) -> f64 {
     });
     sums.collect::<Vec<f64>>().iter().sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn one_pass_is_the_composed_step() {
+        let step = AdamW {
+            gradient_scale: 0.7,
+            betas: [0.9, 0.95],
+            seen: [0.19, 0.0975],
+            epsilon: 1e-8,
+            rate: 1e-2,
+            kept: 0.999,
+            average_decay: 0.9,
+        };
+        let vector = |seed: usize| {
+            let values: Vec<f32> = (0..70_000)
+                .map(|i| (i * seed % 1013) as f32 / 1013.0)
+                .collect();
+            Tensor::<1>::from_floats(&values[..], &Device::flex())
+        };
+        for average in [None, Some(vector(19))] {
+            let before = Followed {
+                value: vector(7),
+                mean: vector(11),
+                square: vector(13),
+                average,
+            };
+            let fused = step.step(before.clone(), vector(17));
+            let composed = step.composed(before, vector(17));
+            let same = |a: Tensor<1>, b: Tensor<1>| {
+                let worst = (a - b).abs().max().into_scalar::<f32>();
+                assert!(worst < 1e-6, "{worst}");
+            };
+            same(fused.value, composed.value);
+            same(fused.mean, composed.mean);
+            same(fused.square, composed.square);
+            assert_eq!(fused.average.is_some(), composed.average.is_some());
+            if let (Some(a), Some(b)) = (fused.average, composed.average) {
+                same(a, b);
+            }
+        }
+    }
+}

@@ -171,3 +171,43 @@ fn fused_blocks_are_the_composed_ones() {
         &layouts()[4],
     );
 }
+
+#[test]
+fn long_sequences_are_the_composed_ones() {
+    // More panels than the MLP takes at once.
+    let stack = StackPlan {
+        width: 8,
+        depth: 1,
+        heads: 1,
+        hidden: 10,
+    };
+    let layout = layout(&[(1, 70, 64)], 0);
+    let window = Attention::Window(100);
+    check(&stack, BlockKind::Parallel, Rope::TwoD, window, &layout);
+    check(&stack, BlockKind::Sequential, Rope::TwoD, window, &layout);
+}
+
+#[test]
+fn a_window_needs_no_square_of_memory() {
+    // The scores of all 65 536 tokens with all would take 16 GiB a head.
+    let stack = StackPlan {
+        width: 8,
+        depth: 1,
+        heads: 1,
+        hidden: 8,
+    };
+    let block = block(&stack, BlockKind::Parallel, &Device::flex(), 3);
+    let run = |layout: &Layout| {
+        let mut rng = StdRng::seed_from_u64(7);
+        let shape = [1, layout.length(), stack.width];
+        let x = TensorData::new(values(shape.iter().product(), 2.0, &mut rng), shape);
+        let x = Tensor::<3>::from_data(x, &Device::flex());
+        let sight = Sight::new(&x, layout, Attention::Window(40), Rope::TwoD, 8);
+        host(block.forward(x, stack.heads, &sight))
+    };
+    let long = run(&layout(&[(1, 256, 256)], 0));
+    let short = run(&layout(&[(1, 1, 256)], 0));
+    // The first row of tokens, but for those at its end, sees nothing of the others.
+    let count = (256 - 40) * stack.width;
+    assert_close("the first row", &long[..count], &short[..count]);
+}

@@ -91,3 +91,32 @@ pub fn transpose(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exponential_is_close() {
+        for i in -8700..8800 {
+            let x = i as f32 / 100.0;
+            let wanted = f64::from(x).exp();
+            let error = (f64::from(exp(x)) - wanted).abs() / wanted;
+            assert!(error < 3e-7, "exp({x}): {error:e}");
+        }
+        assert_eq!([exp(-88.0), exp(-1e30), exp(0.0)], [0.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn transposing_loses_nothing() {
+        for (rows, columns) in [(1, 1), (16, 16), (17, 40), (64, 30)] {
+            let from: Vec<f32> = (0..rows * 70).map(|i| i as f32).collect();
+            let mut to = vec![0.0; columns * 70];
+            transpose(&from, 70, &mut to, 70, rows, columns);
+            let all = (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c)));
+            for (r, c) in all {
+                assert_eq!(to[c * 70 + r], from[r * 70 + c]);
+            }
+        }
+    }
+}

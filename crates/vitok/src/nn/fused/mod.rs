@@ -20,7 +20,8 @@ mod product;
 mod record;
 
 use burn::backend::flex::FlexTensor;
-use burn::backend::{Autodiff, Backend, DispatchKindConversion, DispatchTensor, Flex};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Flex};
 use burn::module::Param;
 use burn::tensor::{DType, Tensor, TensorData};
 
@@ -31,25 +32,44 @@ use super::{Block, Norm};
 use attention::Heads;
 use block::{LinearWeights, NormWeights, Scratch, Weights};
 
-/// How tensors are held, where these kernels serve them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
-    /// In memory.
-    Plain,
-    /// In memory, with a history to differentiate.
-    Recorded,
+/// Whether the kernels can take `x`: 32-bit floats in memory, with a history to differentiate or
+/// without.
+pub fn serves(x: &Tensor<3>) -> bool {
+    x.dtype() == DType::F32
+        && (Plain::take(x.clone()).is_some() || Recorded::take(x.clone()).is_some())
 }
 
-/// How `x` is held; none if it is not in memory, or not of 32-bit floats.
-pub fn held(x: &Tensor<3>) -> Option<Held> {
-    if x.dtype() != DType::F32 {
-        return None;
+/// How tensors in memory are held.
+trait Held {
+    /// What Burn has of them.
+    type Primitive;
+    /// A tensor's primitive; none if it is held otherwise.
+    fn take<const D: usize>(x: Tensor<D>) -> Option<Self::Primitive>;
+}
+
+/// Without a history.
+struct Plain;
+
+impl Held for Plain {
+    type Primitive = FlexTensor;
+    fn take<const D: usize>(x: Tensor<D>) -> Option<FlexTensor> {
+        x.try_into_primitive::<Flex>().ok()
     }
-    if x.clone().try_into_primitive::<Flex>().is_ok() {
-        return Some(Held::Plain);
+}
+
+/// With a history; one without is a constant.
+struct Recorded;
+
+impl Held for Recorded {
+    type Primitive = FloatTensor<Autodiff<Flex>>;
+    fn take<const D: usize>(x: Tensor<D>) -> Option<Self::Primitive> {
+        let x = if x.clone().try_into_primitive::<Flex>().is_ok() {
+            Tensor::from_inner(x)
+        } else {
+            x
+        };
+        x.try_into_primitive::<Autodiff<Flex>>().ok()
     }
-    let recorded = x.clone().try_into_primitive::<Autodiff<Flex>>().is_ok();
-    recorded.then_some(Held::Recorded)
 }
 
 /// The values of `x`, where they are 32-bit floats in memory in their order.
@@ -59,7 +79,8 @@ pub(crate) fn in_memory<const D: usize>(x: &Tensor<D>) -> Option<FlexTensor> {
     whole.then_some(x)
 }
 
-/// Sends `x` `[B, N, C]` through `blocks`; none if it or they are not held [`Plain`](Held::Plain).
+/// Sends `x` `[B, N, C]` through `blocks`; none if it or one of them has a history, or is not in
+/// memory.
 pub fn forward(
     blocks: &[Block],
     heads: usize,
@@ -68,17 +89,14 @@ pub fn forward(
 ) -> Option<Tensor<3>> {
     let shape = x.dims();
     let width = shape[2];
-    let x = contiguous(x.clone().try_into_primitive::<Flex>().ok()?);
+    let x = contiguous(Plain::take(x.clone())?);
     let mut panels = geometry.to_panels(x.storage(), width);
     let mut scratch = Scratch::default();
     for block in blocks {
-        let parameters: Vec<_> = parameters::<Flex>(block)?
-            .into_iter()
-            .map(contiguous)
-            .collect();
-        let form = Form::of(block, heads);
-        form.weights(&slices(&parameters))
-            .forward(geometry, &mut panels, &mut scratch);
+        let parameters = parameters::<Plain>(block)?.into_iter().map(contiguous);
+        let parameters: Vec<_> = parameters.collect();
+        let weights = Form::of(block, heads).weights(&slices(&parameters));
+        weights.forward(geometry, &mut panels, &mut scratch);
     }
     let tokens = TensorData::new(geometry.to_tokens(&panels, width), shape);
     Some(Tensor::from_primitive::<Flex>(FlexTensor::from_data(
@@ -86,7 +104,7 @@ pub fn forward(
     )))
 }
 
-/// [`forward`] through one block, recorded: none if not held [`Recorded`](Held::Recorded).
+/// [`forward`] through one block, recorded for differentiation; none if it is not in memory.
 pub use record::forward as forward_recorded;
 
 fn contiguous(x: FlexTensor) -> FlexTensor {
@@ -102,19 +120,13 @@ fn slices(parameters: &[FlexTensor]) -> Vec<&[f32]> {
 }
 
 /// The parameters of a block in the order of [`Form::weights`]; none if they are held otherwise.
-fn parameters<B: Backend>(block: &Block) -> Option<Vec<B::FloatTensorPrimitive>>
-where
-    DispatchTensor: DispatchKindConversion<B>,
-{
-    fn add<B: Backend, const D: usize>(
-        list: &mut Vec<B::FloatTensorPrimitive>,
+fn parameters<H: Held>(block: &Block) -> Option<Vec<H::Primitive>> {
+    fn add<H: Held, const D: usize>(
+        list: &mut Vec<H::Primitive>,
         parameter: Option<&Param<Tensor<D>>>,
-    ) -> Option<()>
-    where
-        DispatchTensor: DispatchKindConversion<B>,
-    {
+    ) -> Option<()> {
         if let Some(parameter) = parameter {
-            list.push(parameter.val().try_into_primitive::<B>().ok()?);
+            list.push(H::take(parameter.val())?);
         }
         Some(())
     }
@@ -127,20 +139,20 @@ where
         layer_scale,
     } = block;
     let mut list = Vec::new();
-    add::<B, 1>(&mut list, Some(&norm1.weight))?;
-    add::<B, 1>(&mut list, norm1.bias.as_ref())?;
-    add::<B, 1>(&mut list, weight(&attn.norm_q).as_ref())?;
-    add::<B, 1>(&mut list, weight(&attn.norm_k).as_ref())?;
-    add::<B, 2>(&mut list, Some(&attn.qkv_proj.weight))?;
-    add::<B, 2>(&mut list, Some(&attn.out_proj.weight))?;
-    add::<B, 1>(&mut list, attn.out_proj.bias.as_ref())?;
-    add::<B, 1>(&mut list, weight(norm2).as_ref())?;
-    add::<B, 1>(&mut list, norm2.as_ref().and_then(|n| n.bias.as_ref()))?;
-    add::<B, 2>(&mut list, Some(&ffn.fc1.weight))?;
-    add::<B, 1>(&mut list, ffn.fc1.bias.as_ref())?;
-    add::<B, 2>(&mut list, Some(&ffn.fc2.weight))?;
-    add::<B, 1>(&mut list, ffn.fc2.bias.as_ref())?;
-    add::<B, 1>(&mut list, layer_scale.as_ref().map(|scale| &scale.gamma))?;
+    add::<H, 1>(&mut list, Some(&norm1.weight))?;
+    add::<H, 1>(&mut list, norm1.bias.as_ref())?;
+    add::<H, 1>(&mut list, weight(&attn.norm_q).as_ref())?;
+    add::<H, 1>(&mut list, weight(&attn.norm_k).as_ref())?;
+    add::<H, 2>(&mut list, Some(&attn.qkv_proj.weight))?;
+    add::<H, 2>(&mut list, Some(&attn.out_proj.weight))?;
+    add::<H, 1>(&mut list, attn.out_proj.bias.as_ref())?;
+    add::<H, 1>(&mut list, weight(norm2).as_ref())?;
+    add::<H, 1>(&mut list, norm2.as_ref().and_then(|n| n.bias.as_ref()))?;
+    add::<H, 2>(&mut list, Some(&ffn.fc1.weight))?;
+    add::<H, 1>(&mut list, ffn.fc1.bias.as_ref())?;
+    add::<H, 2>(&mut list, Some(&ffn.fc2.weight))?;
+    add::<H, 1>(&mut list, ffn.fc2.bias.as_ref())?;
+    add::<H, 1>(&mut list, layer_scale.as_ref().map(|scale| &scale.gamma))?;
     Some(list)
 }
 

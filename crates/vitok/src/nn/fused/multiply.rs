@@ -218,3 +218,102 @@ impl Multiply<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A product whose sizes fill neither tiles nor vectors, with segments on the left.
+    struct Odd {
+        rows: usize,
+        depth: usize,
+        lanes: usize,
+        segment: usize,
+        add: bool,
+    }
+
+    impl Odd {
+        const STRIDE: usize = LANES + 3;
+
+        fn values(count: usize) -> Vec<f32> {
+            (0..count)
+                .map(|i| (i * 7919 % 97) as f32 / 48.5 - 1.0)
+                .collect()
+        }
+
+        fn check(&self, name: &str, run: impl FnOnce(Multiply)) {
+            let Self {
+                rows,
+                depth,
+                lanes,
+                segment,
+                add,
+            } = *self;
+            let jump = 3 * rows * segment;
+            let values = Self::values(depth.div_ceil(segment) * jump + rows * segment);
+            let right = Self::values(depth * LANES);
+            let left = Left {
+                values: &values,
+                row: segment,
+                step: 1,
+                segment,
+                jump,
+            };
+            let before = Self::values(rows * Self::STRIDE);
+            let mut out = before.clone();
+            run(Multiply {
+                left,
+                rows,
+                depth,
+                right: &right,
+                out: &mut out,
+                stride: Self::STRIDE,
+                lanes,
+                add,
+            });
+            for (i, (found, before)) in out.iter().zip(before).enumerate() {
+                let (r, lane) = (i / Self::STRIDE, i % Self::STRIDE);
+                let product = |k| {
+                    let left = values[r * segment + k % segment + k / segment * jump];
+                    f64::from(left) * f64::from(right[k * LANES + lane])
+                };
+                let wanted = match (lane < lanes, add) {
+                    (false, _) => f64::from(before), // not to be touched
+                    (true, true) => f64::from(before) + (0..depth).map(product).sum::<f64>(),
+                    (true, false) => (0..depth).map(product).sum(),
+                };
+                let error = (f64::from(*found) - wanted).abs();
+                assert!(
+                    error < 1e-4,
+                    "{name}, {rows} rows, {lanes} lanes, place {i}: {error}"
+                );
+            }
+        }
+    }
+
+    fn check_all(name: &str, run: impl Fn(Multiply)) {
+        for (i, rows) in [1, 2, 3, 5, 6, 7, 11, 12, 13].into_iter().enumerate() {
+            for lanes in [1, 15, 16, 17, 33, 50, 64] {
+                let (depth, segment) = [(1, 1), (37, 37), (37, 8)][i % 3];
+                Odd {
+                    rows,
+                    depth,
+                    lanes,
+                    segment,
+                    add: i % 2 == 0,
+                }
+                .check(name, &run);
+            }
+        }
+    }
+
+    #[test]
+    fn products_are_right_on_every_kind_of_machine() {
+        check_all("the widest", |work| work.run());
+        check_all("portable", |work| Simd::vectorize(pulp::Scalar::new(), work));
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            check_all("AVX2", |work| Simd::vectorize(simd, work));
+        }
+    }
+}

@@ -10,7 +10,7 @@ use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Shape, Tensor, TensorData};
 
 use super::block::Saved;
-use super::{Form, Geometry, contiguous, parameters, slices};
+use super::{Form, Geometry, Held, Recorded, contiguous, parameters, slices};
 use crate::nn::Block;
 
 /// Parents of a parallel block's operation: its input and parameters; and of a sequential one's.
@@ -38,7 +38,7 @@ impl std::fmt::Debug for State {
     }
 }
 
-/// Sends `x` `[B, N, C]` through a block; none if it or the block is not held recorded.
+/// Sends `x` `[B, N, C]` through a block; none if it or the block is not in memory.
 pub fn forward(
     block: &Block,
     heads: usize,
@@ -60,8 +60,8 @@ fn forward_of<const N: usize>(
     x: &Tensor<3>,
 ) -> Option<Tensor<3>> {
     let shape = x.dims();
-    let x = x.clone().try_into_primitive::<Autodiff<Flex>>().ok()?;
-    let inputs = std::iter::once(x).chain(parameters::<Autodiff<Flex>>(block)?);
+    let x = Recorded::take(x.clone())?;
+    let inputs = std::iter::once(x).chain(parameters::<Recorded>(block)?);
     let (values, nodes): (Vec<_>, Vec<_>) = inputs
         .map(|input| {
             let (primitive, node) = input.into_parts();
