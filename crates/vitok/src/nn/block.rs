@@ -58,8 +58,7 @@ impl Block {
         let (rope, blocked) = match sight {
             Sight::Composed { rope, blocked } => (rope, blocked.as_ref()),
             Sight::Fused(geometry) => {
-                let plain = fused::forward(slice::from_ref(self), heads, geometry, &x);
-                let fused = plain.or_else(|| fused::forward_recorded(self, heads, geometry, &x));
+                let fused = fused::through(slice::from_ref(self), heads, geometry, &x);
                 return fused.expect("a fused sight is for tensors in memory");
             }
         };

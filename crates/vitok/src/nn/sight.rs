@@ -16,6 +16,10 @@ pub const COMPOSED: &str = "VITOK_COMPOSED";
 
 /// Positions and masks; the same for every block of a stack.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for a whole stack, and it is never moved"
+)]
 pub enum Sight {
     /// As tensors, for the plain composition on any device.
     Composed {

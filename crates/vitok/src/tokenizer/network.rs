@@ -66,7 +66,7 @@ fn through(
 ) -> Tensor<3> {
     let sight = Sight::new(&x, layout, plan.attention, plan.rope, stack.head_dim());
     if let (Sight::Fused(geometry), false) = (&sight, taps.are_on())
-        && let Some(x) = fused::forward(blocks, stack.heads, geometry, &x)
+        && let Some(x) = fused::through(blocks, stack.heads, geometry, &x)
     {
         return x;
     }

@@ -58,12 +58,12 @@ impl Weights<'_> {
     pub fn backward(
         &self,
         geometry: &Geometry,
+        x: &[f32],
         saved: Saved,
-        dy: Vec<f32>,
+        dy: &[f32],
     ) -> (Vec<f32>, Gradients) {
         let (width, hidden) = (self.width, self.hidden);
         let Saved {
-            x,
             qkv,
             attended,
             log_sums,
@@ -71,8 +71,8 @@ impl Weights<'_> {
             mut fc1,
         } = saved;
         // The gradient of the branches' sum, where it differs from that of the result.
-        let scaled = self.gamma.map(|gamma| scaled_rows(&dy, gamma));
-        let d_branch = scaled.as_deref().unwrap_or(&dy);
+        let scaled = self.gamma.map(|gamma| scaled_rows(dy, gamma));
+        let d_branch = scaled.as_deref().unwrap_or(dy);
 
         // The MLP's second layer and its gate; `fc1` becomes its own gradient.
         let mut gated = back(
@@ -81,9 +81,9 @@ impl Weights<'_> {
         );
         gate_backward(hidden, &mut fc1, &mut gated);
         let d_fc1 = fc1;
-        let mut fc2 = Turned::new(&gated, hidden).weight_gradient(&dy, width);
+        let mut fc2 = Turned::new(&gated, hidden).weight_gradient(dy, width);
         drop(gated);
-        let fc2_bias = self.fc2.bias.map(|_| sums_of_rows(&dy, width));
+        let fc2_bias = self.fc2.bias.map(|_| sums_of_rows(dy, width));
         let mut normed = zeros(x.len());
         let fc1_bias = self.fc1.bias.map(|_| sums_of_rows(&d_fc1, 2 * hidden));
         let mlp_back = Term::back(self.fc1.weight, 2 * hidden, width, &d_fc1);
@@ -94,13 +94,13 @@ impl Weights<'_> {
                 normalise(norm2, &middle, &mut normed);
                 let fc1 = Turned::new(&normed, width).weight_gradient(&d_fc1, 2 * hidden);
                 let mut d_middle = back(geometry, &[mlp_back]);
-                let norm2 = norm_backward(norm2, &middle, &mut d_middle, &dy);
+                let norm2 = norm_backward(norm2, &middle, &mut d_middle, dy);
                 (Some(d_middle), Some(fc1), Some(norm2))
             }
             _ => (None, None, None),
         };
         let d_projected = d_middle.as_deref().unwrap_or(d_branch);
-        let residual = d_middle.as_deref().unwrap_or(&dy);
+        let residual = d_middle.as_deref().unwrap_or(dy);
 
         // Attention.
         let d_attended = back(
@@ -123,7 +123,7 @@ impl Weights<'_> {
         drop(qkv);
 
         // The input's norm and the layers that read it.
-        normalise(self.norm1, &x, &mut normed);
+        normalise(self.norm1, x, &mut normed);
         let turned = Turned::new(&normed, width);
         drop(normed);
         let qkv = turned.weight_gradient(&d_qkv, 3 * width);
@@ -134,7 +134,7 @@ impl Weights<'_> {
             Some(_) => back(geometry, &[qkv_back]),
             None => back(geometry, &[qkv_back, mlp_back]),
         };
-        let norm1 = norm_backward(self.norm1, &x, &mut dx, residual);
+        let norm1 = norm_backward(self.norm1, x, &mut dx, residual);
 
         // The two weights' gradients were taken from `dy`, before its scale; that of the scale
         // follows from them: y = gamma * (W a), so d gamma = sum of dy * (W a) = W . (dy a^T).

@@ -47,11 +47,9 @@ pub struct Weights<'a> {
     pub gamma: Option<&'a [f32]>,
 }
 
-/// What the way back needs besides the weights.
+/// What the way back needs besides the block's input and the weights.
 #[derive(Clone)]
 pub struct Saved {
-    /// The block's input.
-    pub x: Vec<f32>,
     /// Queries, keys and values before they are turned.
     pub qkv: Vec<f32>,
     /// Attention's result and its queries' log-sums.
@@ -131,10 +129,10 @@ impl<'a> Weights<'a> {
     }
 
     /// [`forward`](Self::forward), keeping what [`backward`](Self::backward) needs.
-    pub fn forward_saving(&self, geometry: &Geometry, x: Vec<f32>) -> (Vec<f32>, Saved) {
+    pub fn forward_saving(&self, geometry: &Geometry, x: &[f32]) -> (Vec<f32>, Saved) {
         let (width, hidden) = (self.width, self.hidden);
         let mut normed = zeros(x.len());
-        normalise(self.norm1, &x, &mut normed);
+        normalise(self.norm1, x, &mut normed);
         let mut qkv = zeros(geometry.size(3 * width));
         let term = Term::new(self.qkv, width, 3 * width, &normed);
         products(geometry, 0, &[term], &mut qkv, ROWS, |_, _, _| ());
@@ -151,7 +149,7 @@ impl<'a> Weights<'a> {
         );
         drop(turned);
 
-        let mut y = copied(&x);
+        let mut y = copied(x);
         let middle = self.norm2.map(|norm2| {
             self.add_attended(geometry, 0, &attended, &mut y);
             normalise(norm2, &y, &mut normed);
@@ -190,7 +188,6 @@ impl<'a> Weights<'a> {
         (
             y,
             Saved {
-                x,
                 qkv,
                 attended,
                 log_sums,

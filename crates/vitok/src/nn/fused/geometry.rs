@@ -121,6 +121,16 @@ impl Geometry {
         self.panels.len() * features * LANES
     }
 
+    /// The shape of tokens with `features` features, `[B, N, features]`.
+    pub fn tokens_shape(&self, features: usize) -> [usize; 3] {
+        [self.sequences.len(), self.length, features]
+    }
+
+    /// The shape of panels with `features` features, `[panels, features, LANES]`.
+    pub fn panels_shape(&self, features: usize) -> [usize; 3] {
+        [self.panels.len(), features, LANES]
+    }
+
     /// Tokens `[B, N, features]` to panels.
     pub fn to_panels(&self, tokens: &[f32], features: usize) -> Vec<f32> {
         let mut out = zeros(self.size(features));

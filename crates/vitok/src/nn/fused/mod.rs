@@ -19,6 +19,8 @@ mod multiply;
 mod product;
 mod record;
 
+use std::sync::Arc;
+
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
@@ -79,33 +81,41 @@ pub(crate) fn in_memory<const D: usize>(x: &Tensor<D>) -> Option<FlexTensor> {
     whole.then_some(x)
 }
 
-/// Sends `x` `[B, N, C]` through `blocks`; none if it or one of them has a history, or is not in
-/// memory.
-pub fn forward(
+/// Sends `x` `[B, N, C]` through `blocks`, recorded where it or one of them has a history; none if
+/// something is not in memory.
+pub fn through(
+    blocks: &[Block],
+    heads: usize,
+    geometry: &Arc<Geometry>,
+    x: &Tensor<3>,
+) -> Option<Tensor<3>> {
+    let plain = forward(blocks, heads, geometry, x);
+    plain.or_else(|| record::forward(blocks, heads, geometry, x))
+}
+
+/// [`through`] without a history.
+fn forward(
     blocks: &[Block],
     heads: usize,
     geometry: &Geometry,
     x: &Tensor<3>,
 ) -> Option<Tensor<3>> {
-    let shape = x.dims();
-    let width = shape[2];
+    let width = x.dims()[2];
+    let parameters = blocks.iter().map(parameters::<Plain>);
+    let parameters: Vec<Vec<FlexTensor>> = parameters.collect::<Option<_>>()?;
     let x = contiguous(Plain::take(x.clone())?);
     let mut panels = geometry.to_panels(x.storage(), width);
     let mut scratch = Scratch::default();
-    for block in blocks {
-        let parameters = parameters::<Plain>(block)?.into_iter().map(contiguous);
-        let parameters: Vec<_> = parameters.collect();
+    for (block, parameters) in blocks.iter().zip(parameters) {
+        let parameters: Vec<_> = parameters.into_iter().map(contiguous).collect();
         let weights = Form::of(block, heads).weights(&slices(&parameters));
         weights.forward(geometry, &mut panels, &mut scratch);
     }
+    let shape = geometry.tokens_shape(width);
     let tokens = TensorData::new(geometry.to_tokens(&panels, width), shape);
-    Some(Tensor::from_primitive::<Flex>(FlexTensor::from_data(
-        tokens,
-    )))
+    let tokens = FlexTensor::from_data(tokens);
+    Some(Tensor::from_primitive::<Flex>(tokens))
 }
-
-/// [`forward`] through one block, recorded for differentiation; none if it is not in memory.
-pub use record::forward as forward_recorded;
 
 fn contiguous(x: FlexTensor) -> FlexTensor {
     if x.is_contiguous() && x.layout().start_offset() == 0 {

@@ -310,7 +310,9 @@ mod tests {
     #[test]
     fn products_are_right_on_every_kind_of_machine() {
         check_all("the widest", |work| work.run());
-        check_all("portable", |work| Simd::vectorize(pulp::Scalar::new(), work));
+        check_all("portable", |work| {
+            Simd::vectorize(pulp::Scalar::new(), work)
+        });
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = pulp::x86::V3::try_new() {
             check_all("AVX2", |work| Simd::vectorize(simd, work));

@@ -13,7 +13,7 @@ use super::multiply::{LANES, Left, Multiply, ROWS, vectorised};
 const WEIGHT_BLOCK: usize = 48 * 1024;
 
 /// Most rows of a block whose unit is [`ROWS`].
-pub const MOST_ROWS: usize = 8 * ROWS;
+pub const MOST_ROWS: usize = 16 * ROWS;
 
 /// One of the products that are summed: `weight` times the panels `x`.
 #[derive(Clone, Copy)]
@@ -205,6 +205,9 @@ fn work(out: &mut [f32], outputs: usize, block: usize) -> Vec<Piece<'_>> {
     pieces
 }
 
+/// Tokens that a weight's gradient is summed over at once; whole panels.
+const STEPS: usize = 8 * LANES;
+
 /// Panels turned round, for products that sum over tokens: `[tokens][LANES]` for every LANES
 /// features, with zeros where a panel has no token.
 pub struct Turned {
@@ -246,29 +249,32 @@ impl Turned {
     /// from these.
     pub fn weight_gradient(&self, dy: &[f32], outputs: usize) -> Vec<f32> {
         let mut gradient = zeros(outputs * self.features);
-        let block = rows_at_once(self.tokens, ROWS);
+        let block = rows_at_once(STEPS, ROWS);
         let blocks = gradient.par_chunks_mut(block * self.features).enumerate();
         blocks.with_max_len(1).for_each(|(b, out)| {
-            let rows = out.len() / self.features;
-            let left = Left {
-                values: &dy[b * block * LANES..],
-                row: LANES,
-                step: 1,
-                segment: LANES,
-                jump: outputs * LANES,
-            };
-            for (chunk, right) in self.values.chunks(LANES * self.tokens).enumerate() {
-                Multiply {
-                    left,
-                    rows,
-                    depth: self.tokens,
-                    right,
-                    out: &mut out[chunk * LANES..],
-                    stride: self.features,
-                    lanes: LANES.min(self.features - chunk * LANES),
-                    add: false,
+            // So many tokens at a time that what is read of both sides stays in the cache.
+            for start in (0..self.tokens).step_by(STEPS) {
+                let depth = STEPS.min(self.tokens - start);
+                let left = Left {
+                    values: &dy[(start * outputs) + b * block * LANES..],
+                    row: LANES,
+                    step: 1,
+                    segment: LANES,
+                    jump: outputs * LANES,
+                };
+                for (chunk, right) in self.values.chunks(LANES * self.tokens).enumerate() {
+                    Multiply {
+                        left,
+                        rows: out.len() / self.features,
+                        depth,
+                        right: &right[start * LANES..][..depth * LANES],
+                        out: &mut out[chunk * LANES..],
+                        stride: self.features,
+                        lanes: LANES.min(self.features - chunk * LANES),
+                        add: start > 0,
+                    }
+                    .run();
                 }
-                .run();
             }
         });
         gradient

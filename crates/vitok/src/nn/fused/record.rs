@@ -1,4 +1,7 @@
-//! A fused block as one operation of Burn's automatic differentiation.
+//! Fused blocks as operations of Burn's automatic differentiation.
+//!
+//! Tokens are cut into panels by one operation, go through one for each block, and are put back by
+//! a third; between them Burn holds panels `[panels, C, LANES]` as any other tensor.
 
 use std::sync::Arc;
 
@@ -6,6 +9,7 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckp
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Shape, Tensor, TensorData};
 
@@ -13,20 +17,112 @@ use super::block::Saved;
 use super::{Form, Geometry, Held, Recorded, contiguous, parameters, slices};
 use crate::nn::Block;
 
+/// A tensor with a history.
+type Tracked = FloatTensor<Autodiff<Flex>>;
+
 /// Parents of a parallel block's operation: its input and parameters; and of a sequential one's.
 const PARALLEL: usize = 1 + 8;
 const SEQUENTIAL: usize = 1 + 11;
 
+/// Sends `x` `[B, N, C]` through `blocks`; none if it or one of them is not in memory.
+pub fn forward(
+    blocks: &[Block],
+    heads: usize,
+    geometry: &Arc<Geometry>,
+    x: &Tensor<3>,
+) -> Option<Tensor<3>> {
+    let way = |to_panels| Way {
+        geometry: geometry.clone(),
+        features: x.dims()[2],
+        to_panels,
+    };
+    let mut panels = way(true).record(Recorded::take(x.clone())?)?;
+    for block in blocks {
+        let form = Form::of(block, heads);
+        panels = match form.sequential {
+            true => record_block::<SEQUENTIAL>(form, block, geometry, panels)?,
+            false => record_block::<PARALLEL>(form, block, geometry, panels)?,
+        };
+    }
+    let tokens = way(false).record(panels)?;
+    Some(Tensor::from_primitive::<Autodiff<Flex>>(tokens))
+}
+
+fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+/// Makes `y`, computed from inputs with the `nodes`, the result of an operation.
+fn recorded<O: Backward<Flex, N>, const N: usize>(
+    operation: O,
+    nodes: [NodeGuard; N],
+    y: FlexTensor,
+    state: impl FnOnce() -> O::State,
+) -> Tracked {
+    let prepared = operation.prepare::<NoCheckpointing>(nodes);
+    match prepared.compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(state(), y),
+        OpsKind::UnTracked(prepared) => prepared.finish(y),
+    }
+}
+
+/// Tokens to panels, or back.
+#[derive(Debug)]
+struct Rearrange;
+
+#[derive(Clone, Debug)]
+struct Way {
+    geometry: Arc<Geometry>,
+    features: usize,
+    to_panels: bool,
+}
+
+impl Way {
+    fn go(&self, x: FlexTensor, to_panels: bool) -> FlexTensor {
+        let (geometry, features) = (&self.geometry, self.features);
+        let x = contiguous(x);
+        match to_panels {
+            true => tensor(
+                geometry.to_panels(x.storage(), features),
+                geometry.panels_shape(features),
+            ),
+            false => tensor(
+                geometry.to_tokens(x.storage(), features),
+                geometry.tokens_shape(features),
+            ),
+        }
+    }
+
+    fn record(self, x: Tracked) -> Option<Tracked> {
+        let (x, node) = x.into_parts();
+        let y = self.go(x, self.to_panels);
+        Some(recorded(Rearrange, [node], y, || self))
+    }
+}
+
+impl Backward<Flex, 1> for Rearrange {
+    type State = Way;
+
+    fn backward(self, ops: Ops<Way, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let dy = gradients.consume::<Flex>(&ops.node);
+        if let [Some(parent)] = &ops.parents {
+            let dx = ops.state.go(dy, !ops.state.to_panels);
+            gradients.register::<Flex>(parent.id, dx);
+        }
+    }
+}
+
 #[derive(Debug)]
 struct FusedBlock;
 
-/// What the way back starts from.
+/// What a block's way back starts from.
 #[derive(Clone)]
 struct State {
     form: Form,
     geometry: Arc<Geometry>,
+    /// The block's input, in panels, and its parameters.
+    x: FlexTensor,
     parameters: Vec<FlexTensor>,
-    shape: [usize; 3],
     saved: Arc<Saved>,
 }
 
@@ -38,29 +134,13 @@ impl std::fmt::Debug for State {
     }
 }
 
-/// Sends `x` `[B, N, C]` through a block; none if it or the block is not in memory.
-pub fn forward(
-    block: &Block,
-    heads: usize,
-    geometry: &Arc<Geometry>,
-    x: &Tensor<3>,
-) -> Option<Tensor<3>> {
-    let form = Form::of(block, heads);
-    if form.sequential {
-        forward_of::<SEQUENTIAL>(form, block, geometry, x)
-    } else {
-        forward_of::<PARALLEL>(form, block, geometry, x)
-    }
-}
-
-fn forward_of<const N: usize>(
+/// Sends panels through a block whose operation has `N` parents.
+fn record_block<const N: usize>(
     form: Form,
     block: &Block,
     geometry: &Arc<Geometry>,
-    x: &Tensor<3>,
-) -> Option<Tensor<3>> {
-    let shape = x.dims();
-    let x = Recorded::take(x.clone())?;
+    x: Tracked,
+) -> Option<Tracked> {
     let inputs = std::iter::once(x).chain(parameters::<Recorded>(block)?);
     let (values, nodes): (Vec<_>, Vec<_>) = inputs
         .map(|input| {
@@ -70,31 +150,16 @@ fn forward_of<const N: usize>(
         .unzip();
     let nodes: [NodeGuard; N] = nodes.try_into().ok()?;
     let (x, parameters) = values.split_first()?;
-    let panels = geometry.to_panels(x.storage(), shape[2]);
-    let (y, saved) = form
-        .weights(&slices(parameters))
-        .forward_saving(geometry, panels);
-    let y = tensor(geometry.to_tokens(&y, shape[2]), shape.into());
-
-    let prepared = FusedBlock.prepare::<NoCheckpointing>(nodes);
-    let y = match prepared.compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => {
-            let state = State {
-                form,
-                geometry: geometry.clone(),
-                parameters: parameters.to_vec(),
-                shape,
-                saved: Arc::new(saved),
-            };
-            prepared.finish(state, y)
-        }
-        OpsKind::UnTracked(prepared) => prepared.finish(y),
-    };
-    Some(Tensor::from_primitive::<Autodiff<Flex>>(y))
-}
-
-fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(values, shape))
+    let weights = form.weights(&slices(parameters));
+    let (y, saved) = weights.forward_saving(geometry, x.storage());
+    let y = tensor(y, geometry.panels_shape(form.width));
+    Some(recorded(FusedBlock, nodes, y, || State {
+        form,
+        geometry: geometry.clone(),
+        x: x.clone(),
+        parameters: parameters.to_vec(),
+        saved: Arc::new(saved),
+    }))
 }
 
 impl<const N: usize> Backward<Flex, N> for FusedBlock {
@@ -104,19 +169,16 @@ impl<const N: usize> Backward<Flex, N> for FusedBlock {
         let State {
             form,
             geometry,
+            x,
             parameters,
-            shape,
             saved,
         } = ops.state;
         let dy = contiguous(gradients.consume::<Flex>(&ops.node));
-        let dy = geometry.to_panels(dy.storage(), form.width);
         let saved = Arc::try_unwrap(saved).unwrap_or_else(|saved| Saved::clone(&saved));
         let weights = form.weights(&slices(&parameters));
-        let (dx, found) = weights.backward(&geometry, saved, dy);
-        let dx = tensor(geometry.to_tokens(&dx, form.width), shape.into());
-        let shapes = parameters
-            .iter()
-            .map(|parameter| parameter.layout().shape().clone());
+        let (dx, found) = weights.backward(&geometry, x.storage(), saved, dy.storage());
+        let dx = tensor(dx, geometry.panels_shape(form.width));
+        let shapes = parameters.iter().map(|p| p.layout().shape().clone());
         let found = found.into_list().into_iter().zip(shapes);
         let found = std::iter::once(dx).chain(found.map(|(values, shape)| tensor(values, shape)));
         for (parent, gradient) in ops.parents.iter().zip(found) {
