@@ -124,32 +124,34 @@ impl Trainer {
         pictures.sort_by_key(|p| (p.width(), p.height()));
         let all = pictures.len();
         let parts = pictures.chunks(all.div_ceil(self.config.train.parts.max(1)).max(1));
-        let parts: Vec<Result<Part>> = std::thread::scope(|scope| {
-            let workers: Vec<_> = parts
-                .enumerate()
-                .map(|(number, pictures)| {
-                    // A graph of its own for each part.
-                    let network = params::update(self.network.clone(), |_, _, value| value);
-                    let share = pictures.len() as f64 / all as f64;
-                    let random = [self.config.seed, step, number as u64];
-                    let (plan, config, device) = (&self.plan, &self.config.loss, &self.device);
-                    scope.spawn(move || {
-                        let batch = batch_of(pictures, plan, device)?;
-                        let (total, losses) = loss(&network, plan, &batch, config, &random)?;
-                        let gradients = (total * share).backward();
-                        Ok(Part {
-                            share,
-                            losses,
-                            gradients: params::gradients(&network, &gradients),
-                        })
-                    })
+        let tasks = parts.enumerate().map(|(number, pictures)| {
+            // A graph of its own for each part.
+            let network = params::update(self.network.clone(), |_, _, value| value);
+            let share = pictures.len() as f64 / all as f64;
+            let random = [self.config.seed, step, number as u64];
+            let (plan, config, device) = (&self.plan, &self.config.loss, &self.device);
+            move || -> Result<Part> {
+                let batch = batch_of(pictures, plan, device)?;
+                let (total, losses) = loss(&network, plan, &batch, config, &random)?;
+                let gradients = (total * share).backward();
+                Ok(Part {
+                    share,
+                    losses,
+                    gradients: params::gradients(&network, &gradients),
                 })
-                .collect();
-            let results = workers.into_iter().map(|worker| {
+            }
+        });
+        let parts: Vec<Result<Part>> = std::thread::scope(|scope| {
+            let (mut tasks, mut workers) = (tasks, Vec::new());
+            // The first one stays here: this thread's memory is the best kept one.
+            let first = tasks.next();
+            workers.extend(tasks.map(|task| scope.spawn(task)));
+            let first = first.map(|task| task());
+            let others = workers.into_iter().map(|worker| {
                 let panicked = |_| Err(Error::Input("a part of the step panicked".into()));
                 worker.join().unwrap_or_else(panicked)
             });
-            results.collect()
+            first.into_iter().chain(others).collect()
         });
         let (losses, gradients) = summed(parts)?;
         if !losses.loss.is_finite() {
