@@ -5,7 +5,7 @@
 /// A network frees and asks for buffers of megabytes in every operation. The C library maps each of
 /// them anew, and the system then has to find and clear the pages: a third of a training step (see
 /// docs/experiments.md). jemalloc, the usual answer, did worse here than doing nothing.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 pub fn keep() {
     /// As a number without sign, more than there can be.
     const NEVER: i32 = -1;
@@ -37,5 +37,5 @@ pub fn keep() {
 }
 
 /// Other allocators are left as they are.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64")))]
 pub fn keep() {}
