@@ -266,7 +266,7 @@ fn softmax_step(scores: &mut [f32], highest: &mut Row, sum: &mut Row, out: &mut 
     for (lane, sum) in sum.iter_mut().enumerate() {
         *sum = *sum * factor[lane] + add[lane];
     }
-    if before[0] > BLOCKED || before[LANES - 1] > BLOCKED || before.iter().any(|b| *b > BLOCKED) {
+    if before.iter().any(|b| *b > BLOCKED) {
         for row in rows_mut(out) {
             for (value, factor) in row.iter_mut().zip(&factor) {
                 *value *= factor;
@@ -473,19 +473,15 @@ impl Turn<'_> {
                 #[inline(always)]
                 || {
                     let values = rows_mut(values);
-                    let inverse = match self.norms {
-                        Some(norms) => {
-                            let inverse = inverse_rms(values);
-                            for (row, weight) in values.iter_mut().zip(norms[part]) {
-                                for (value, inverse) in row.iter_mut().zip(&inverse) {
-                                    *value *= inverse * weight;
-                                }
+                    if let Some(norms) = self.norms {
+                        let inverse = inverse_rms(values);
+                        for (row, weight) in values.iter_mut().zip(norms[part]) {
+                            for (value, inverse) in row.iter_mut().zip(&inverse) {
+                                *value *= inverse * weight;
                             }
-                            scale
                         }
-                        None => scale,
-                    };
-                    rotate(values, rows(cosines), rows(sines), inverse, 1.0);
+                    }
+                    rotate(values, rows(cosines), rows(sines), scale, 1.0);
                 },
             );
         }

@@ -189,59 +189,46 @@ impl Form {
     /// The parameters by name, from their values in order.
     fn weights<'a>(&self, values: &[&'a [f32]]) -> Weights<'a> {
         let mut values = values.iter().copied();
-        let mut next = || values.next().unwrap_or_default();
-        let heads = Heads {
-            heads: self.heads,
-            dim: self.width / self.heads,
-        };
-        let Self { width, hidden, .. } = *self;
-        if self.sequential {
-            Weights {
-                width,
-                hidden,
+        let mut next = |present: bool| present.then(|| values.next().unwrap_or_default());
+        let Self {
+            width,
+            hidden,
+            heads,
+            sequential,
+        } = *self;
+        let weight = Option::unwrap_or_default;
+        Weights {
+            width,
+            hidden,
+            heads: Heads {
                 heads,
-                norm1: NormWeights {
-                    weight: next(),
-                    bias: Some(next()),
-                },
-                qk_norms: None,
-                qkv: next(),
-                out: LinearWeights {
-                    weight: next(),
-                    bias: Some(next()),
-                },
-                norm2: Some(NormWeights {
-                    weight: next(),
-                    bias: Some(next()),
-                }),
-                fc1: LinearWeights {
-                    weight: next(),
-                    bias: Some(next()),
-                },
-                fc2: LinearWeights {
-                    weight: next(),
-                    bias: Some(next()),
-                },
-                gamma: None,
-            }
-        } else {
-            let layer = |weight| LinearWeights { weight, bias: None };
-            Weights {
-                width,
-                hidden,
-                heads,
-                norm1: NormWeights {
-                    weight: next(),
-                    bias: None,
-                },
-                qk_norms: Some([next(), next()]),
-                qkv: next(),
-                out: layer(next()),
-                norm2: None,
-                fc1: layer(next()),
-                fc2: layer(next()),
-                gamma: Some(next()),
-            }
+                dim: width / heads,
+            },
+            norm1: NormWeights {
+                weight: weight(next(true)),
+                bias: next(sequential),
+            },
+            qk_norms: next(!sequential)
+                .zip(next(!sequential))
+                .map(|(q, k)| [q, k]),
+            qkv: weight(next(true)),
+            out: LinearWeights {
+                weight: weight(next(true)),
+                bias: next(sequential),
+            },
+            norm2: next(sequential).map(|weight| NormWeights {
+                weight,
+                bias: next(true),
+            }),
+            fc1: LinearWeights {
+                weight: weight(next(true)),
+                bias: next(sequential),
+            },
+            fc2: LinearWeights {
+                weight: weight(next(true)),
+                bias: next(sequential),
+            },
+            gamma: next(!sequential),
         }
     }
 }

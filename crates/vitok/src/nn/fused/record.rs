@@ -36,7 +36,7 @@ pub fn forward(
         features: x.dims()[2],
         to_panels,
     };
-    let mut panels = way(true).record(Recorded::take(x.clone())?)?;
+    let mut panels = way(true).record(Recorded::take(x.clone())?);
     for block in blocks {
         let form = Form::of(block, heads);
         panels = match form.sequential {
@@ -44,7 +44,7 @@ pub fn forward(
             false => record_block::<PARALLEL>(form, block, geometry, panels)?,
         };
     }
-    let tokens = way(false).record(panels)?;
+    let tokens = way(false).record(panels);
     Some(Tensor::from_primitive::<Autodiff<Flex>>(tokens))
 }
 
@@ -93,10 +93,10 @@ impl Way {
         }
     }
 
-    fn record(self, x: Tracked) -> Option<Tracked> {
+    fn record(self, x: Tracked) -> Tracked {
         let (x, node) = x.into_parts();
         let y = self.go(x, self.to_panels);
-        Some(recorded(Rearrange, [node], y, || self))
+        recorded(Rearrange, [node], y, || self)
     }
 }
 
