@@ -10,9 +10,10 @@ use rayon::prelude::*;
 
 use super::block::EPSILON;
 use super::buffers::zeros;
-use super::elementwise::{Row, exp, rows, rows_mut, sum_rows, transpose};
+use super::elementwise::{Row, rows, rows_mut, sum_rows, transpose};
 use super::geometry::{Geometry, Panel};
-use super::multiply::{LANES, Left, Multiply, vectorised};
+use super::multiply::{LANES, Left, Multiply, dispatch, vectorised};
+use super::softmax;
 
 /// A score no softmax notices.
 const BLOCKED: f32 = -1e30;
@@ -79,7 +80,7 @@ pub fn attend(
 }
 
 /// Panels of queries that share what is read of keys and values.
-const TOGETHER: usize = 4;
+const TOGETHER: usize = 8;
 
 /// One head of one panel of queries, on its way along the keys.
 struct Queries<'a> {
@@ -145,16 +146,15 @@ fn attend_head(
             }
             let scores = &mut buffer[..keys.len() * LANES];
             score(heads, qkv, key_panel, head, 1, values, panel.tokens, scores);
-            let blocked = (!panel.sees_all(&keys)).then_some(&panel.sees);
-            vectorised(
-                #[inline(always)]
-                || {
-                    if let Some(sees) = blocked {
-                        block(scores, sees, keys.start);
-                    }
-                    softmax_step(scores, highest, sum, out);
-                },
-            );
+            if !panel.sees_all(&keys) {
+                block(scores, &panel.sees, keys.start);
+            }
+            dispatch(softmax::Step {
+                scores,
+                highest,
+                sum,
+                out,
+            });
             Multiply {
                 left: Left::new(heads.part(qkv, key_panel, 2, head), LANES, 1, keys.len()),
                 rows: heads.dim,
@@ -235,44 +235,19 @@ fn score(
 }
 
 /// Blocks what a query does not see.
-#[inline(always)]
 fn block(scores: &mut [f32], sees: &[[u32; LANES]; 2], first_key: usize) {
-    for (key, row) in rows_mut(scores).iter_mut().enumerate() {
-        let key = (first_key + key) as u32;
-        for (lane, score) in row.iter_mut().enumerate() {
-            let seen = sees[0][lane] <= key && key < sees[1][lane];
-            *score = if seen { *score } else { BLOCKED };
-        }
-    }
-}
-
-/// Scores become weights, relative to the highest score so far; what was summed so far follows.
-#[inline(always)]
-fn softmax_step(scores: &mut [f32], highest: &mut Row, sum: &mut Row, out: &mut [f32]) {
-    let before = *highest;
-    for row in rows(scores) {
-        for (highest, score) in highest.iter_mut().zip(row) {
-            *highest = if *score > *highest { *score } else { *highest };
-        }
-    }
-    let mut add = [0.0; LANES];
-    for row in rows_mut(scores) {
-        for (lane, score) in row.iter_mut().enumerate() {
-            *score = exp(*score - highest[lane]);
-            add[lane] += *score;
-        }
-    }
-    let factor: Row = std::array::from_fn(|lane| exp(before[lane] - highest[lane]));
-    for (lane, sum) in sum.iter_mut().enumerate() {
-        *sum = *sum * factor[lane] + add[lane];
-    }
-    if before.iter().any(|b| *b > BLOCKED) {
-        for row in rows_mut(out) {
-            for (value, factor) in row.iter_mut().zip(&factor) {
-                *value *= factor;
+    vectorised(
+        #[inline(always)]
+        || {
+            for (key, row) in rows_mut(scores).iter_mut().enumerate() {
+                let key = (first_key + key) as u32;
+                for (lane, score) in row.iter_mut().enumerate() {
+                    let seen = sees[0][lane] <= key && key < sees[1][lane];
+                    *score = if seen { *score } else { BLOCKED };
+                }
             }
-        }
-    }
+        },
+    );
 }
 
 /// The gradient of `qkv` (with scaled queries) from that of attention's result.
@@ -387,22 +362,19 @@ impl Query<'_> {
         );
         let mut weights_turned = [0.0; LANES * LANES];
         let mut d_scores_turned = [0.0; LANES * LANES];
-        let blocked = (!panel.sees_all(&keys)).then_some(&panel.sees);
+        let weights = &mut weights[..size];
+        if !panel.sees_all(&keys) {
+            block(weights, &panel.sees, keys.start);
+        }
+        dispatch(softmax::StepBack {
+            scores: weights,
+            gradients: &mut d_scores,
+            log_sum: self.log_sum,
+            dot: self.dot,
+        });
         vectorised(
             #[inline(always)]
             || {
-                let weights = &mut weights[..size];
-                if let Some(sees) = blocked {
-                    block(weights, sees, keys.start);
-                }
-                for (weights, d_scores) in rows_mut(weights).iter_mut().zip(rows_mut(&mut d_scores))
-                {
-                    for lane in 0..LANES {
-                        let weight = exp(weights[lane] - self.log_sum[lane]);
-                        weights[lane] = weight;
-                        d_scores[lane] = weight * (d_scores[lane] - self.dot[lane]);
-                    }
-                }
                 transpose(
                     weights,
                     LANES,

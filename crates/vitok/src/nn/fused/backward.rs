@@ -6,10 +6,11 @@ use rayon::prelude::*;
 use super::attention::{attend_backward, rms_backward};
 use super::block::{NormWeights, Saved, Weights, mean_and_inverse, normalise};
 use super::buffers::zeros;
-use super::elementwise::{Row, rows, rows_mut, sigmoid};
+use super::elementwise::{Row, rows, rows_mut};
 use super::geometry::Geometry;
-use super::multiply::{LANES, ROWS, vectorised};
+use super::multiply::{LANES, ROWS, dispatch, vectorised};
 use super::product::{Term, Turned, products};
+use super::softmax::GateBack;
 
 /// Gradients of a block's parameters; those it does not have are absent.
 pub struct Gradients {
@@ -229,21 +230,12 @@ fn gate_backward(hidden: usize, both: &mut [f32], gated: &mut [f32]) {
         .par_chunks_mut(2 * size)
         .zip(gated.par_chunks_mut(size));
     panels.for_each(|(both, gated)| {
-        let (value, gate) = both.split_at_mut(size);
-        vectorised(
-            #[inline(always)]
-            || {
-                for ((value, gate), gated) in value.iter_mut().zip(&mut *gate).zip(&mut *gated) {
-                    let open = sigmoid(*gate);
-                    let silu = *gate * open;
-                    let d_silu = open * (1.0 + *gate * (1.0 - open));
-                    let (v, d) = (*value, *gated);
-                    *gated = silu * v;
-                    *value = d * silu;
-                    *gate = d * v * d_silu;
-                }
-            },
-        );
+        let (values, gates) = both.split_at_mut(size);
+        dispatch(GateBack {
+            values,
+            gates,
+            gated,
+        });
     });
 }
 

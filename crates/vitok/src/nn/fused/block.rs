@@ -4,10 +4,11 @@ use rayon::prelude::*;
 
 use super::attention::{Heads, Turn, attend, inverse_rms};
 use super::buffers::{copied, zeros};
-use super::elementwise::{Row, rows, rows_mut, sigmoid, sum_rows};
+use super::elementwise::{Row, rows, rows_mut, sum_rows};
 use super::geometry::Geometry;
-use super::multiply::{LANES, ROWS, vectorised};
+use super::multiply::{LANES, ROWS, dispatch, vectorised};
 use super::product::{MOST_ROWS, Term, add_products, products};
+use super::softmax::Gate;
 
 /// Panels whose MLP is computed before the next panels': bounds the memory of long sequences.
 const GROUP: usize = 64;
@@ -172,14 +173,11 @@ impl<'a> Weights<'a> {
             .zip(both)
             .for_each(|(gated, both)| {
                 let (value, gate) = both.split_at(hidden * LANES);
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        for ((gated, value), gate) in gated.iter_mut().zip(value).zip(gate) {
-                            *gated = value * gate * sigmoid(*gate);
-                        }
-                    },
-                );
+                gated.copy_from_slice(value);
+                dispatch(Gate {
+                    values: gated,
+                    gates: gate,
+                });
             });
         match self.norm2 {
             Some(_) => self.add_gated(geometry, 0, &gated, &mut y),
@@ -241,11 +239,12 @@ impl<'a> Weights<'a> {
                             add_bias(out, &bias[range.clone()]);
                             add_bias(gate, &bias[hidden + range.start..hidden + range.end]);
                         }
-                        for (out, gate) in out.iter_mut().zip(&*gate) {
-                            *out *= gate * sigmoid(*gate);
-                        }
                     },
                 );
+                dispatch(Gate {
+                    values: out,
+                    gates: gate,
+                });
             },
         );
     }

@@ -17,34 +17,6 @@ pub fn rows_mut(values: &mut [f32]) -> &mut [Row] {
     values.as_chunks_mut().0
 }
 
-/// e^x to about 1e-7 of its value; 0 below -87.
-#[inline(always)]
-pub fn exp(x: f32) -> f32 {
-    /// Adding this leaves the nearest integer in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    /// ln 2 in two parts, the first with zeros at its end, so that n times it is exact.
-    const LN2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
-    let clamped = if x < -87.0 { -87.0 } else { x };
-    let clamped = if clamped > 88.0 { 88.0 } else { clamped };
-    let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
-    let n = shifted - ROUND;
-    let rest = clamped - n * LN2[0] - n * LN2[1]; // within +- ln(2) / 2
-    // Taylor's series; the next term is below 1e-8 there.
-    let mut sum = 1.0 / 5040.0;
-    for term in [720.0, 120.0, 24.0, 6.0, 2.0, 1.0, 1.0] {
-        sum = sum * rest + 1.0 / term;
-    }
-    // The exponent's bits, shifted into place; the rest of ROUND's falls off.
-    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
-    if x < -87.0 { 0.0 } else { sum * power }
-}
-
-/// 1 / (1 + e^-x).
-#[inline(always)]
-pub fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
-}
-
 /// The sum over rows of `f`, token by token.
 #[inline(always)]
 pub fn sum_rows(rows: &[Row], f: impl Fn(usize, f32) -> f32) -> Row {
@@ -95,17 +67,6 @@ pub fn transpose(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_exponential_is_close() {
-        for i in -8700..8800 {
-            let x = i as f32 / 100.0;
-            let wanted = f64::from(x).exp();
-            let error = (f64::from(exp(x)) - wanted).abs() / wanted;
-            assert!(error < 3e-7, "exp({x}): {error:e}");
-        }
-        assert_eq!([exp(-88.0), exp(-1e30), exp(0.0)], [0.0, 0.0, 1.0]);
-    }
 
     #[test]
     fn transposing_loses_nothing() {

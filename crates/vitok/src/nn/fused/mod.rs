@@ -18,6 +18,7 @@ mod geometry;
 mod multiply;
 mod product;
 mod record;
+mod softmax;
 
 use std::sync::Arc;
 

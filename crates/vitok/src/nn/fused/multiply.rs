@@ -18,6 +18,12 @@ pub const ROWS: usize = 6;
 
 static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
 
+/// Runs `work` with this machine's widest vectors.
+#[inline(always)]
+pub fn dispatch<W: WithSimd>(work: W) -> W::Output {
+    ARCH.dispatch(work)
+}
+
 /// Runs `work` with the widest vectors this machine has. Write `#[inline(always)]` before the
 /// closure: what is not inlined is compiled for the narrowest.
 #[inline(always)]
@@ -32,7 +38,7 @@ pub fn vectorised<R>(work: impl FnMut() -> R) -> R {
             (self.0)()
         }
     }
-    ARCH.dispatch(Work(work))
+    dispatch(Work(work))
 }
 
 /// The matrix on the left. Its value in row `r` and step `k` is
@@ -82,7 +88,7 @@ pub struct Multiply<'a> {
 impl Multiply<'_> {
     /// Computes the product.
     pub fn run(self) {
-        ARCH.dispatch(self);
+        dispatch(self);
     }
 }
 
