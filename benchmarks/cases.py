@@ -5,6 +5,7 @@ import random
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy
@@ -15,13 +16,16 @@ ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "examples" / "pictures"
 FOLDER = 500  # pictures of the folder case
 
+INCEPTION = "FID Inception"
+INCEPTION_MACS = 5711168096  # of a picture, in its convolutions
+
 # A new v2 model's blocks add next to nothing (LayerScale 1e-4); then agreeing would say nothing about them.
 SPECS = {"S-B/16": {}, "S-B/4x8": {}, "Ld4-Ld24/1x16x64": {"layer-scale": 0.3}, "w256_d6_h4/1x8x16": {"layer-scale": 0.3}}
 
 
 @dataclasses.dataclass
 class Case:
-    """One row. `work` is encode, decode, both, train, sd-vae, or one of the commands, cold and folder."""
+    """One row. `work` is encode, decode, both, train, features, sd-vae, or one of the commands, cold and folder."""
     work: str
     model: str
     side: int
@@ -31,7 +35,7 @@ class Case:
 
     @property
     def kind(self):
-        return {"train": "training", "sd-vae": "sd-vae", "cold": "command", "folder": "command"}.get(self.work, "network")
+        return {"train": "training", "features": "features", "sd-vae": "sd-vae", "cold": "command", "folder": "command"}.get(self.work, "network")
 
     @property
     def name(self):
@@ -58,6 +62,8 @@ def all_cases():
         yield Case(work, "S-B/4x8", 128, frames=16)
     yield Case("train", "S-B/16", 256, 4, loss={"mse": 1.0, "kl": 1e-4})
     yield Case("train", "w256_d6_h4/1x8x16", 64, 32, loss={"mse": 0.0, "charbonnier": 1.0})
+    yield Case("features", INCEPTION, 256)
+    yield Case("features", INCEPTION, 256, 8)
     yield Case("sd-vae", "S-B/16", 256)
     yield Case("sd-vae", "S-B/16", 512)
     yield Case("cold", "S-B/16", 256)
@@ -68,6 +74,8 @@ def prepare(case, cache, vitok, threads):
     """Makes what the case reads, where it is not there yet. Returns what the workers are told and its file."""
     folder = cache / "cases" / case.slug
     folder.mkdir(parents=True, exist_ok=True)
+    if case.work == "features":
+        return prepare_features(case, folder, cache, threads)
     model = prepare_model(case.model, cache / "models", vitok)
     size = ["--size", str(case.side), "--frames", str(case.frames), "--json"]
     about = json.loads(subprocess.run([vitok, "info", model, *size], stdout=subprocess.PIPE, check=True).stdout)
@@ -98,6 +106,23 @@ def prepare(case, cache, vitok, threads):
         told["input"] = str(prepare_folder(cache / "folder"))
     else:
         told["input"] = str(PICTURES / "rocket.jpg")
+    file = folder / "case.json"
+    file.write_text(json.dumps(told, indent=1))
+    return told, file
+
+
+def prepare_features(case, folder, cache, threads):
+    """The FID network with weights by the formula of parity/, and random pictures `[B, H, W, 3]`."""
+    sys.path.insert(0, str(ROOT / "parity"))
+    import formula
+
+    weights = cache / "weights"
+    formula.make(weights, ["fid-inception-formula.pth"])
+    told = {"work": "features", "model": str(weights / "fid-inception-formula.pth"),
+            "extent": {"frames": 1, "height": case.side, "width": case.side}, "batch": case.batch, "threads": threads,
+            "input": str(folder / "input.safetensors"), "macs": case.batch * INCEPTION_MACS, "products": []}
+    shape = (case.batch, case.side, case.side, 3)
+    save_file({"input": numpy.random.default_rng(0).integers(0, 256, shape).astype(numpy.float32)}, told["input"])
     file = folder / "case.json"
     file.write_text(json.dumps(told, indent=1))
     return told, file

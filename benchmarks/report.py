@@ -3,7 +3,8 @@ from statistics import median
 
 NAMES = {"vitok": "vitok", "composed": "vitok, composed", "eager": "PyTorch", "eager-kept": "PyTorch, memory kept",
          "compiled": "torch.compile", "sd-vae": "SD-VAE", "openblas": "OpenBLAS", "mkl": "MKL", "onednn": "oneDNN"}
-TITLES = {"network": "Networks", "training": "Training steps", "sd-vae": "ViTok S-B/16 and the SD-VAE, encode and decode",
+TITLES = {"network": "Networks", "training": "Training steps",
+          "features": "Features of the FID network, from bytes: resized to 299 x 299, as pytorch-fid does", "sd-vae": "ViTok S-B/16 and the SD-VAE, encode and decode",
           "command": "Commands, from process start to exit"}
 LIBRARIES = ("openblas", "mkl", "onednn")
 

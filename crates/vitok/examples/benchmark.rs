@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
+use vitok::features::{Extractor, FeatureNetwork, Source};
 use vitok::files::write_atomically;
 use vitok::patches::{Extent, Grid, Item, Layout, TokenBatch, patchify, unpatchify_runs};
 use vitok::pixels::Picture;
@@ -48,6 +50,7 @@ enum Work {
     Decode,
     Both,
     Train,
+    Features,
 }
 
 fn main() -> Result<()> {
@@ -66,6 +69,7 @@ fn main() -> Result<()> {
     let device = open_device("cpu")?;
     let mut worker = match case.work {
         Work::Train => Worker::Training(Training::new(&case, &device)?),
+        Work::Features => Worker::Features(Features::new(&case, &device)?),
         _ => Worker::Inference(Inference::new(&case, &device)?),
     };
     for _ in 0..WARM_UP {
@@ -93,6 +97,7 @@ fn main() -> Result<()> {
 enum Worker {
     Inference(Inference),
     Training(Training),
+    Features(Features),
 }
 
 impl Worker {
@@ -100,6 +105,7 @@ impl Worker {
         match self {
             Worker::Inference(inference) => inference.run(),
             Worker::Training(training) => training.run(),
+            Worker::Features(features) => features.run(),
         }
     }
 
@@ -107,6 +113,7 @@ impl Worker {
         match self {
             Worker::Inference(inference) => inference.finish(path),
             Worker::Training(training) => training.finish(path),
+            Worker::Features(features) => features.finish(path),
         }
     }
 }
@@ -157,7 +164,7 @@ impl Inference {
                 };
                 self.decode(&latents)?
             }
-            Work::Both | Work::Train => self.decode(&self.encode(input)?)?,
+            _ => self.decode(&self.encode(input)?)?,
         };
         let seconds = start.elapsed().as_secs_f64();
         self.output = Some(output);
@@ -198,19 +205,11 @@ impl Training {
         let config = case.config.as_ref();
         let config = config.ok_or_else(|| Error::Input("the case has no config".into()))?;
         let trainer = Trainer::new(config, device)?;
-        let (values, shape) = read(&case.input)?; // bytes [B, H, W, 3], as floats
-        let [b, height, width, _] = shape[..] else {
-            return Err(Error::Input("pictures [B, H, W, 3] expected".into()));
-        };
-        let bytes: Vec<u8> = values.into_iter().map(|v| v as u8).collect();
-        let pictures = bytes
-            .chunks(height * width * 3)
-            .map(|rgb| Picture::new(width, height, rgb.to_vec()))
-            .collect::<Result<_>>()?;
+        let pictures = read_pictures(&case.input)?;
         if let Some(path) = &case.noise {
             let plan = trainer.plan();
             let tokens = Grid::covering(case.extent, plan.tubelet).tokens();
-            let shape = [b, tokens, plan.channels];
+            let shape = [pictures.len(), tokens, plan.channels];
             let first = noise(shape, &[config.seed, 0, 0], device);
             write(path, "noise", first.into_data())?;
         }
@@ -238,6 +237,53 @@ impl Training {
             out.write_all(first.unwrap_or_default().as_bytes())
         })
     }
+}
+
+/// Pictures to the features of the FID network.
+struct Features {
+    extractor: Extractor,
+    pictures: Vec<Picture>,
+    output: Vec<f32>,
+}
+
+impl Features {
+    fn new(case: &Case, device: &Device) -> Result<Self> {
+        let network = FeatureNetwork::InceptionFid;
+        let source = Source::open(&case.model, device)?;
+        Ok(Self {
+            extractor: Extractor::load(network, &source, network.preparation())?,
+            pictures: read_pictures(&case.input)?,
+            output: Vec::new(),
+        })
+    }
+
+    fn run(&mut self) -> Result<f64> {
+        let start = Instant::now();
+        let pictures = self.pictures.par_iter();
+        let prepared =
+            pictures.map(|picture| self.extractor.prepare(std::slice::from_ref(picture)));
+        let prepared: Vec<Vec<f32>> = prepared.collect::<Result<_>>()?;
+        self.output = self.extractor.extract(&prepared)?.features;
+        Ok(start.elapsed().as_secs_f64())
+    }
+
+    fn finish(self, path: &Path) -> Result<()> {
+        let shape = [self.pictures.len(), self.extractor.kind().features()];
+        write(path, "output", TensorData::new(self.output, shape))
+    }
+}
+
+/// Pictures of an input file of bytes `[B, H, W, 3]`, as floats.
+fn read_pictures(path: &Path) -> Result<Vec<Picture>> {
+    let (values, shape) = read(path)?;
+    let [_, height, width, _] = shape[..] else {
+        return Err(Error::Input("pictures [B, H, W, 3] expected".into()));
+    };
+    let bytes: Vec<u8> = values.into_iter().map(|v| v as u8).collect();
+    let pictures = bytes.chunks(height * width * 3);
+    pictures
+        .map(|rgb| Picture::new(width, height, rgb.to_vec()))
+        .collect()
 }
 
 /// The one tensor of an input file.

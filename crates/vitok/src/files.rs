@@ -1,10 +1,14 @@
-//! Finding files, and writing them so that a reader never sees half of one.
+//! Finding files, telling them by their hash, and writing them so that a reader never sees half of
+//! one.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
 use crate::{Error, Result};
 
@@ -72,10 +76,7 @@ pub fn replace_folder(
             }
         }
     }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".vitok-");
-    let (scratch, _live) = Live::made(|| builder.tempdir_in(parent), |folder| folder.path())
-        .map_err(|e| failed(e.kind().into()))?;
+    let scratch = Scratch::new_in(parent).map_err(|e| failed(e.kind().into()))?;
     let (new, old) = (scratch.path().join("new"), scratch.path().join("old"));
     fs::create_dir(&new).map_err(failed)?;
     fill(&new)?;
@@ -88,6 +89,29 @@ pub fn replace_folder(
         }
         failed(e)
     })
+}
+
+/// A folder for what is only needed for a while; dropped, it is removed with all its content.
+pub(crate) struct Scratch {
+    folder: TempDir,
+    _live: Live,
+}
+
+impl Scratch {
+    /// Makes one in the folder `parent`.
+    pub(crate) fn new_in(parent: &Path) -> io::Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".vitok-");
+        let (folder, live) = Live::made(|| builder.tempdir_in(parent), |folder| folder.path())?;
+        Ok(Self {
+            folder,
+            _live: live,
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
 }
 
 /// The folder `path` lies in, made if it is missing.
@@ -145,6 +169,40 @@ pub fn remove_temporaries() {
         };
     }
     std::mem::forget(live);
+}
+
+/// The SHA-256 of a file's content, in hexadecimal digits.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read.
+pub fn sha256_of_file(path: &Path) -> Result<String> {
+    let failed = |e| Error::io(path, "read", e);
+    let mut file = File::open(path).map_err(failed)?;
+    let mut hash = Sha256::new();
+    feed(&mut file, &mut hash).map_err(failed)?;
+    Ok(hexadecimal(&hash.finalize()))
+}
+
+/// Feeds what is left of a file to a hash; the number of bytes.
+pub(crate) fn feed(file: &mut impl Read, hash: &mut Sha256) -> io::Result<u64> {
+    let mut chunk = vec![0; 1 << 16];
+    let mut fed = 0;
+    loop {
+        match file.read(&mut chunk) {
+            Ok(0) => return Ok(fed),
+            Ok(n) => {
+                hash.update(&chunk[..n]);
+                fed += n as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// The files that `path` stands for: a file for itself; a folder for those in it and below it that

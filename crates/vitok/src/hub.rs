@@ -3,10 +3,11 @@
 //! The cache is the one that other programs use, so a model fetched by one is there for all.
 //! [`Hub::from_env`] says which environment variables count.
 
-mod failure;
+pub(crate) mod failure;
 mod fetch;
 mod model;
-mod progress;
+pub(crate) mod patience;
+pub(crate) mod progress;
 mod releases;
 mod snapshot;
 
@@ -59,8 +60,8 @@ pub struct Hub {
 impl Hub {
     /// Settings from the environment: `HF_ENDPOINT` (a mirror's address), `HF_HUB_CACHE` (the
     /// cache; else `hub` in `HF_HOME`, else `.cache/huggingface/hub` in the home folder),
-    /// `HF_TOKEN` (else the file `token` in `HF_HOME`), and `HF_HUB_OFFLINE` (1, true, yes or on).
-    /// Empty variables count as unset.
+    /// `HF_TOKEN` (else the file `token` in `HF_HOME`), and `HF_HUB_OFFLINE` or `VITOK_OFFLINE` (1,
+    /// true, yes or on). Empty variables count as unset.
     ///
     /// # Errors
     /// [`Error::Input`] if there is no home folder and no variable names a cache.
@@ -104,11 +105,7 @@ impl Hub {
                 .to_owned(),
             cache_folder,
             token: get("HF_TOKEN").or_else(token_file),
-            offline: get("HF_HUB_OFFLINE").is_some_and(|v| {
-                ["1", "true", "yes", "on"]
-                    .iter()
-                    .any(|on| v.eq_ignore_ascii_case(on))
-            }),
+            offline: is_offline(&lookup),
             patience: Duration::from_secs(60),
         })
     }
@@ -158,9 +155,7 @@ impl Hub {
             return self.cached(name, revision).map_err(|e| match e {
                 Error::Hub { name, reason } => Error::Hub {
                     name,
-                    reason: format!(
-                        "{reason}. HF_HUB_OFFLINE is set, so nothing is fetched: unset it first"
-                    ),
+                    reason: format!("{reason}. {OFFLINE}"),
                 },
                 other => other,
             });
@@ -321,6 +316,22 @@ impl Hub {
             ),
         }
     }
+}
+
+/// Said where something is missing that may not be fetched.
+pub(crate) const OFFLINE: &str =
+    "HF_HUB_OFFLINE or VITOK_OFFLINE is set, so nothing is fetched: unset it first";
+
+/// Whether the environment forbids the network.
+pub(crate) fn is_offline(lookup: impl Fn(&str) -> Option<String>) -> bool {
+    let is_on = |value: String| {
+        ["1", "true", "yes", "on"]
+            .iter()
+            .any(|on| value.trim().eq_ignore_ascii_case(on))
+    };
+    ["HF_HUB_OFFLINE", "VITOK_OFFLINE"]
+        .iter()
+        .any(|name| lookup(name).is_some_and(is_on))
 }
 
 /// What the cache has of a model.

@@ -1,9 +1,16 @@
 //! `vitok download`
 
+mod metrics;
+
+use anyhow::bail;
 use vitok::hub;
 
 use crate::args::DownloadArgs;
 use crate::output;
+
+/// Stands in a model's place for the weight files of scores. No model is called so: one that is not
+/// released has an owner's name before its own.
+const METRICS: &str = "metrics";
 
 pub fn run(args: &DownloadArgs) -> anyhow::Result<bool> {
     let Some(name) = args.name.as_deref().filter(|_| !args.list) else {
@@ -22,6 +29,18 @@ pub fn run(args: &DownloadArgs) -> anyhow::Result<bool> {
         }
         return Ok(true);
     };
+    if name == METRICS {
+        if args.revision.is_some() {
+            bail!("--revision is for models; the weight files of scores have none");
+        }
+        return metrics::run(&args.metrics, args.json);
+    }
+    let only_metrics = &args.metrics;
+    if only_metrics.all || only_metrics.archives.is_some() || !only_metrics.weights.is_empty() {
+        bail!(
+            "--weights, --all and --archives are for `vitok download {METRICS}`, not for a model"
+        );
+    }
     let folder = hub::download(name, args.revision.as_deref(), !args.json)?;
     if args.json {
         let found = serde_json::json!({ "name": name, "folder": folder });

@@ -6,6 +6,7 @@ pub mod convert;
 pub mod decode;
 pub mod download;
 pub mod encode;
+pub mod evaluate;
 pub mod info;
 pub mod init;
 pub mod reconstruct;

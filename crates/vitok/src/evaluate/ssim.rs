@@ -95,6 +95,27 @@ pub fn ssim(
     data_range: f64,
     convention: SsimConvention,
 ) -> Result<f64> {
+    mean_of_places(x, y, shape, data_range, convention, Part::Whole)
+}
+
+/// Which of its factors a place counts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Luminance, contrast and structure.
+    Whole,
+    /// Contrast and structure, for MS-SSIM.
+    ContrastStructure,
+}
+
+/// [`ssim`] or a part of it; its errors.
+pub(super) fn mean_of_places(
+    x: &[f32],
+    y: &[f32],
+    shape: [usize; 3],
+    data_range: f64,
+    convention: SsimConvention,
+    part: Part,
+) -> Result<f64> {
     check_sizes(x, y)?;
     check_range(data_range)?;
     let [channels, height, width] = shape;
@@ -121,6 +142,7 @@ pub fn ssim(
         variance_factor: convention.variance_factor(),
         c1: (K1 * data_range).powi(2),
         c2: (K2 * data_range).powi(2),
+        part,
     };
     let plane = height * width;
     let sum: f64 = x
@@ -151,6 +173,7 @@ struct Rows {
     variance_factor: f64,
     c1: f64,
     c2: f64,
+    part: Part,
 }
 
 impl Rows {
@@ -216,8 +239,11 @@ impl Rows {
                 let (means, product) = (x * x + y * y, x * y);
                 let variances = self.variance_factor * (squares[i] - means);
                 let covariance = self.variance_factor * (cross[i] - product);
-                (2.0 * product + self.c1) * (2.0 * covariance + self.c2)
-                    / ((means + self.c1) * (variances + self.c2))
+                let (cs, cs_below) = (2.0 * covariance + self.c2, variances + self.c2);
+                match self.part {
+                    Part::Whole => (2.0 * product + self.c1) * cs / ((means + self.c1) * cs_below),
+                    Part::ContrastStructure => cs / cs_below,
+                }
             })
             .sum()
     }

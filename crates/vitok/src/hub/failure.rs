@@ -8,7 +8,7 @@ use hf_hub::api::sync::ApiError;
 
 /// A failed request or download.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// No answer at all.
     Unreachable(String),
     /// 401 or 403.
@@ -37,7 +37,7 @@ impl Failure {
         matches!(self, Failure::Interrupted(_) | Failure::Busy(_))
     }
 
-    pub(super) fn of_status(status: u16, what: &str) -> Self {
+    pub(crate) fn of_status(status: u16, what: &str) -> Self {
         match status {
             401 | 403 => Failure::Refused(status),
             404 => Failure::Missing(what.to_owned()),

@@ -1,10 +1,9 @@
-//! Talking to the hub, with the patience and the retries that hf-hub itself does not have.
+//! Talking to the hub, with the patience and the retries that hf-hub itself does not have; see
+//! [`patience`].
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hf_hub::api::RepoInfo;
 use hf_hub::api::sync::{Api, ApiBuilder, ApiRepo};
@@ -12,20 +11,12 @@ use hf_hub::{Cache, Repo, RepoType};
 
 use super::Hub;
 use super::failure::Failure;
-use super::progress::{Line, Meter};
+use super::patience;
+use super::progress::Meter;
 
 /// Longest wait for the first answer, unless the hub's patience is shorter: long enough for a slow
 /// line, short enough to tell a user without a network so.
 const LONGEST_GREETING: Duration = Duration::from_secs(10);
-
-/// Attempts in a row that bring no new byte.
-const FRUITLESS_ATTEMPTS: u32 = 3;
-
-/// All attempts at one file, fruitful or not; a line this bad needs its user's attention.
-const MOST_ATTEMPTS: usize = 50;
-
-/// How often a download is looked after.
-const TICK: Duration = Duration::from_millis(100);
 
 /// One revision of one repository.
 pub(super) struct Remote<'a> {
@@ -92,73 +83,22 @@ impl<'a> Remote<'a> {
 
     /// Fetches one file into the cache, going on where an earlier attempt or run broke off.
     pub(super) fn fetch(&self, file: &str, progress: bool) -> Result<(), Failure> {
-        let mut line = Line::new(file, progress);
-        let (mut fruitless, mut best, mut restarted) = (0, 0, false);
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let meter = Meter::default();
-            let failure = match self.fetch_once(file, &meter, &mut line) {
-                Ok(()) => return Ok(()),
-                Err(failure) => failure,
-            };
-            match failure {
-                Failure::StalePart if !restarted => {
-                    restarted = true;
-                    self.forget_part(file);
-                    continue;
-                }
-                failure if !failure.may_pass() || attempt >= MOST_ATTEMPTS => return Err(failure),
-                failure => {
-                    if meter.seen() > best {
-                        best = meter.seen();
-                        fruitless = 0;
-                    }
-                    fruitless += 1;
-                    if fruitless >= FRUITLESS_ATTEMPTS {
-                        return Err(failure);
-                    }
-                    thread::sleep(Duration::from_millis(250 << fruitless));
-                }
+        // hf-hub sets no time limits on a download and offers no way to.
+        let attempt = |meter: Meter| {
+            let (repo, name) = (self.handle(), file.to_owned());
+            move || match repo.download_with_progress(&name, meter) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(Failure::of_download(error, &name)),
             }
-        }
-    }
-
-    /// One attempt, given up when nothing arrives for too long.
-    fn fetch_once(&self, file: &str, meter: &Meter, line: &mut Line<'_>) -> Result<(), Failure> {
-        let (repo, name, counter) = (self.handle(), file.to_owned(), meter.clone());
-        // hf-hub sets no time limits on a download and offers no way to, hence a thread that can be
-        // left behind. It then holds its file until the server gives in or the process ends.
-        let outcome = in_thread(move || repo.download_with_progress(&name, counter))?;
-        let (mut before, mut since) = ((0, 0), Instant::now());
-        let result = loop {
-            match outcome.recv_timeout(TICK) {
-                Ok(Ok(_)) => break Ok(()),
-                Ok(Err(error)) => break Err(Failure::of_download(error, file)),
-                // The thread ended without an answer.
-                Err(RecvTimeoutError::Disconnected) => {
-                    break Err(Failure::Odd(format!(
-                        "an answer hf-hub fails on for {file}"
-                    )));
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            let now = (meter.total(), meter.seen());
-            if now != before {
-                (before, since) = (now, Instant::now());
-            } else if since.elapsed() > self.hub.patience {
-                break Err(Failure::Stalled(self.hub.patience));
-            }
-            line.show(meter);
         };
-        line.end(meter);
-        result
+        let forget_part = || self.forget_part(file);
+        patience::fetch(file, progress, self.hub.patience, attempt, forget_part)
     }
 
     /// Deletes what an earlier attempt left of a file.
     fn forget_part(&self, file: &str) {
         let (api, url) = (self.api.clone(), self.handle().url(file));
-        let Ok(outcome) = in_thread(move || api.metadata(&url)) else {
+        let Ok(outcome) = patience::in_thread(move || api.metadata(&url)) else {
             return;
         };
         if let Ok(Ok(about)) = outcome.recv_timeout(self.hub.patience) {
@@ -168,19 +108,4 @@ impl<'a> Remote<'a> {
             let _ = fs::remove_file(part);
         }
     }
-}
-
-/// Runs `work` in a thread of its own; its result arrives on the channel.
-fn in_thread<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<mpsc::Receiver<T>, Failure> {
-    let (send, receive) = mpsc::channel();
-    thread::Builder::new()
-        .name("vitok-download".into())
-        .spawn(move || {
-            // Nobody may be listening any more.
-            let _ = send.send(work());
-        })
-        .map_err(|e| Failure::Odd(format!("no thread to download with: {e}")))?;
-    Ok(receive)
 }

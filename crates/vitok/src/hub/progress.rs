@@ -7,31 +7,41 @@ use std::time::{Duration, Instant};
 
 /// Counts what arrives; clones share the count.
 #[derive(Clone, Default)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     seen: Arc<AtomicU64>,
     total: Arc<AtomicU64>,
 }
 
 impl Meter {
     /// Bytes of the file on this machine, those of earlier attempts included.
-    pub(super) fn seen(&self) -> u64 {
+    pub(crate) fn seen(&self) -> u64 {
         self.seen.load(Relaxed)
     }
 
     /// Bytes of the whole file; 0 until the server has said.
-    pub(super) fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.total.load(Relaxed)
+    }
+
+    /// Begins a count: `seen` bytes of `total` are here.
+    pub(crate) fn start(&self, seen: u64, total: u64) {
+        self.total.store(total, Relaxed);
+        self.seen.store(seen, Relaxed);
+    }
+
+    /// Counts bytes that have arrived.
+    pub(crate) fn add(&self, bytes: u64) {
+        self.seen.fetch_add(bytes, Relaxed);
     }
 }
 
 impl hf_hub::api::Progress for Meter {
     fn init(&mut self, size: usize, _file: &str) {
-        self.total.store(size as u64, Relaxed);
-        self.seen.store(0, Relaxed);
+        self.start(0, size as u64);
     }
 
     fn update(&mut self, size: usize) {
-        self.seen.fetch_add(size as u64, Relaxed);
+        self.add(size as u64);
     }
 
     fn finish(&mut self) {}

@@ -5,6 +5,7 @@
 
 mod attention;
 mod block;
+pub mod convolution;
 pub mod fused;
 pub mod init;
 mod linear;
@@ -13,6 +14,7 @@ mod norm;
 pub mod params;
 mod rope;
 mod sight;
+pub mod window;
 
 pub use attention::SelfAttention;
 pub use block::{Block, LayerScale};

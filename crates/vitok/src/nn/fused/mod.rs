@@ -13,6 +13,7 @@ mod attention;
 mod backward;
 mod block;
 mod buffers;
+pub(super) mod convolve;
 mod elementwise;
 mod geometry;
 mod multiply;

@@ -118,6 +118,7 @@ impl WithSimd for Multiply<'_> {
             16 => match self.lanes.div_ceil(16) {
                 1 => self.strip::<S, 1>(simd, 0),
                 2 => self.strip::<S, 2>(simd, 0),
+                3 => self.strip::<S, 3>(simd, 0),
                 _ => self.strip::<S, 4>(simd, 0),
             },
             8 => self.strips::<S, 2>(simd),

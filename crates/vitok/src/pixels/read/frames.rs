@@ -117,7 +117,7 @@ impl Source<'_> {
             }
             let rgb = to_rgb(frame.into_raw(), ColorType::Rgba8, options.alpha)
                 .map_err(|reason| self.refused(reason))?;
-            let picture = self.upright(rgb, width, height, orientation)?;
+            let picture = self.turned(rgb, width, height, orientation, options)?;
             let first = pictures.first().map_or(picture.size(), Picture::size);
             check_same(first, picture.size()).map_err(|reason| self.refused(reason))?;
             pictures.push(picture);

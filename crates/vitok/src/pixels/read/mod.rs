@@ -9,7 +9,8 @@ mod whole;
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, RgbImage};
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, RgbImage};
+use libjpeg_turbo_rs::PixelFormat;
 
 use super::{Picture, Size};
 use crate::{Error, Result};
@@ -27,14 +28,28 @@ pub struct ReadOptions {
     pub max_pixels: u64,
     /// What to do with transparency.
     pub alpha: Alpha,
+    /// Whether to turn the picture as its EXIF or TIFF orientation says.
+    pub upright: bool,
 }
 
-/// Up to 2^28 pixels (16384 x 16384), transparency over white.
+impl ReadOptions {
+    /// What Pillow's `Image.open(path).convert("RGB")` gives: transparency dropped, nothing turned.
+    pub fn as_pillow() -> Self {
+        Self {
+            alpha: Alpha::Drop,
+            upright: false,
+            ..Self::default()
+        }
+    }
+}
+
+/// Up to 2^28 pixels (16384 x 16384), transparency over white, upright.
 impl Default for ReadOptions {
     fn default() -> Self {
         Self {
             max_pixels: 1 << 28,
             alpha: Alpha::default(),
+            upright: true,
         }
     }
 }
@@ -43,7 +58,7 @@ impl Default for ReadOptions {
 /// an animation this is the first frame, or the still picture an animated PNG has for programs
 /// that do not know animations.
 ///
-/// The result is upright: an EXIF or TIFF orientation is applied. Grey and palette pictures become
+/// The result is upright, unless `options` say otherwise: an EXIF or TIFF orientation is applied. Grey and palette pictures become
 /// RGB. 16-bit channels are rounded to 8 bits. Transparency is dealt with as `options` say. RGB
 /// float channels (TIFF) are taken for 0 to 1. Colour profiles and gamma are ignored, so the bytes are
 /// those of the file; CMYK is converted by the plain formula without a profile.
@@ -96,26 +111,49 @@ impl Source<'_> {
             .map_err(failed)?;
         let orientation = decoder.orientation().map_err(failed)?;
         let (width, height) = decoder.dimensions();
-        let colour = decoder.color_type();
-        let mut raw = vec![0; usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX)];
-        decoder.read_image_boxed(&mut raw).map_err(failed)?;
-        let rgb = colour::to_rgb(raw, colour, options.alpha).map_err(|r| self.refused(r))?;
-        self.upright(rgb, width, height, orientation)
+        let rgb = match self.format {
+            // CMYK is left to the other decoder, which converts it.
+            ImageFormat::Jpeg if decoder.original_color_type() != ExtendedColorType::Cmyk8 => {
+                self.jpeg((width, height))?
+            }
+            _ => {
+                let colour = decoder.color_type();
+                let bytes = usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX);
+                let mut raw = vec![0; bytes];
+                decoder.read_image_boxed(&mut raw).map_err(failed)?;
+                colour::to_rgb(raw, colour, options.alpha).map_err(|r| self.refused(r))?
+            }
+        };
+        self.turned(rgb, width, height, orientation, options)
+    }
+
+    /// The pixels of a JPEG, with the bits of libjpeg-turbo, which Pillow and torchvision decode with:
+    /// another rounding of chroma moves a Frechet distance by percents.
+    fn jpeg(&self, size: (u32, u32)) -> Result<Vec<u8>> {
+        let decoded = libjpeg_turbo_rs::decompress_to(&self.bytes, PixelFormat::Rgb)
+            .map_err(|e| self.refused(format!("a damaged JPEG: {e}")))?;
+        match (decoded.width as u32, decoded.height as u32) == size {
+            true => Ok(decoded.data),
+            false => Err(self.refused("its headers disagree about its size".into())),
+        }
     }
 
     /// A picture of decoded bytes, turned the way its metadata say.
-    fn upright(
+    fn turned(
         &self,
         rgb: Vec<u8>,
         width: u32,
         height: u32,
         orientation: Orientation,
+        options: &ReadOptions,
     ) -> Result<Picture> {
         let Some(buffer) = RgbImage::from_raw(width, height, rgb) else {
             return Err(self.refused("the decoder returned fewer pixels than announced".into()));
         };
         let mut image = DynamicImage::ImageRgb8(buffer);
-        image.apply_orientation(orientation);
+        if options.upright {
+            image.apply_orientation(orientation);
+        }
         let (width, height) = (image.width() as usize, image.height() as usize);
         Picture::new(width, height, image.into_rgb8().into_raw())
     }

@@ -1,0 +1,172 @@
+//! `vitok download metrics`: the weight files that scores are made with.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use vitok::features::known::{Fetcher, KnownWeights, WeightsSource, adopt, known, known_weights};
+use vitok::files::sha256_of_file;
+
+use crate::args::MetricsDownloadArgs;
+use crate::output;
+
+#[derive(Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    Fetched,
+    Copied,
+    ThereAlready,
+    Failed,
+    NeedsYourFile,
+}
+
+/// One weight file, after all that was asked for has been done.
+#[derive(Serialize)]
+struct Row {
+    name: &'static str,
+    network: &'static str,
+    purpose: &'static str,
+    state: State,
+    /// Absent where there is no file.
+    path: Option<PathBuf>,
+    sha256: Option<String>,
+    /// Whether it is the published file, as far as its hash is known.
+    published: Option<bool>,
+    /// The package, or the address.
+    origin: &'static str,
+    licence: &'static str,
+}
+
+pub fn run(args: &MetricsDownloadArgs, json: bool) -> anyhow::Result<bool> {
+    let mut fetcher = Fetcher::from_env()?;
+    fetcher.archives.clone_from(&args.archives);
+    // A slip in a name should stop the work before it begins.
+    for (name, _) in &args.weights {
+        known(name)?;
+    }
+    let mut rows = Vec::new();
+    for weights in known_weights() {
+        let state = obtain(weights, &fetcher, args, !json);
+        rows.push(Row::new(weights, state, &fetcher)?);
+    }
+    if json {
+        output::line(&serde_json::to_string_pretty(&rows)?)?;
+    } else {
+        print(&rows, &fetcher)?;
+    }
+    Ok(rows.iter().all(|r| r.state != State::Failed))
+}
+
+/// Copies or fetches one file, as far as that was asked for. What goes wrong is said at once.
+fn obtain(
+    weights: &KnownWeights,
+    fetcher: &Fetcher,
+    args: &MetricsDownloadArgs,
+    progress: bool,
+) -> State {
+    let failed = |error: vitok::Error| {
+        output::error(&error.to_string());
+        State::Failed
+    };
+    // The last one counts, as with other options.
+    let own = args.weights.iter().rfind(|(name, _)| name == weights.name);
+    if let Some((name, file)) = own {
+        return match adopt(name, file, &fetcher.folder) {
+            Ok(adopted) => {
+                if let Some(warning) = adopted.warning {
+                    output::warning(&warning);
+                }
+                State::Copied
+            }
+            Err(error) => failed(error),
+        };
+    }
+    if weights.path(&fetcher.folder).is_file() {
+        return State::ThereAlready;
+    }
+    if matches!(weights.source, WeightsSource::Brought(_)) && !args.all {
+        return State::NeedsYourFile;
+    }
+    match fetcher.fetch(weights, progress) {
+        Ok(_) => State::Fetched,
+        Err(error) => failed(error),
+    }
+}
+
+impl Row {
+    fn new(weights: &'static KnownWeights, state: State, fetcher: &Fetcher) -> vitok::Result<Self> {
+        let path = Some(weights.path(&fetcher.folder)).filter(|p| p.is_file());
+        let sha256 = path.as_deref().map(sha256_of_file).transpose()?;
+        let is_published = |hash: &String| hash.starts_with(weights.source.sha256());
+        Ok(Self {
+            name: weights.name,
+            network: weights.network,
+            purpose: weights.purpose,
+            state,
+            published: sha256.as_ref().map(is_published),
+            path,
+            sha256,
+            origin: weights.source.origin(),
+            licence: weights.licence,
+        })
+    }
+
+    fn state(&self) -> String {
+        let state = match self.state {
+            State::Fetched => "fetched",
+            State::Copied => "copied",
+            State::ThereAlready => "there already",
+            State::Failed => "failed",
+            State::NeedsYourFile => "needs your file",
+        };
+        let other = if self.published == Some(false) {
+            " (not the published file)"
+        } else {
+            ""
+        };
+        format!("{state}{other}")
+    }
+}
+
+fn print(rows: &[Row], fetcher: &Fetcher) -> anyhow::Result<()> {
+    let lines = rows.iter().zip(known_weights()).map(|(row, weights)| {
+        vec![
+            row.name.to_owned(),
+            row.state(),
+            row.purpose.to_owned(),
+            origin(weights),
+            row.licence.to_owned(),
+        ]
+    });
+    let headers = ["name", "state", "for", "from", "licence"].map(str::to_owned);
+    let mut lines: Vec<Vec<String>> = std::iter::once(headers.to_vec()).chain(lines).collect();
+    align_left(&mut lines);
+    let headers = lines.remove(0);
+    let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+    output::table(&headers, lines)?;
+    output::line(&format!("\nThe files are in {}.", fetcher.folder.display()))?;
+    for (row, weights) in rows.iter().zip(known_weights()) {
+        if row.state == State::NeedsYourFile {
+            output::line(&format!("{}: {}.", row.name, weights.remedy()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Fills the cells of each column to one width: [`output::table`] sets them to the right, which suits
+/// numbers.
+fn align_left(lines: &mut [Vec<String>]) {
+    for column in 0..lines[0].len() {
+        let widths = lines.iter().map(|line| line[column].chars().count());
+        let width = widths.max().unwrap_or(0);
+        for line in lines.iter_mut() {
+            line[column] = format!("{:<width$}", line[column]);
+        }
+    }
+}
+
+fn origin(weights: &KnownWeights) -> String {
+    match &weights.source {
+        WeightsSource::Carried(carried) => carried.package.to_owned(),
+        WeightsSource::Brought(brought) => brought.published_name().to_owned(),
+    }
+}

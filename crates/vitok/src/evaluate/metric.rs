@@ -1,0 +1,192 @@
+//! The scores there are, and what a reader must know of each.
+
+use serde::{Deserialize, Serialize};
+
+use crate::features::FeatureNetwork;
+
+/// A score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// Peak signal-to-noise ratio.
+    Psnr,
+    /// Structural similarity.
+    Ssim,
+    /// Multi-scale structural similarity.
+    MsSsim,
+    /// LPIPS on VGG16.
+    LpipsVgg,
+    /// LPIPS on AlexNet.
+    LpipsAlex,
+    /// Shift-tolerant LPIPS on VGG16.
+    StLpips,
+    /// Mean squared error.
+    Mse,
+    /// Mean absolute error.
+    Mae,
+    /// Frechet distance.
+    Frechet,
+    /// Kernel distance.
+    Kid,
+    /// Inception Score of the outputs.
+    InceptionScore,
+    /// Precision of the outputs.
+    Precision,
+    /// Recall of the originals.
+    Recall,
+}
+
+/// Which direction is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Better {
+    /// A higher score.
+    Higher,
+    /// A lower one.
+    Lower,
+}
+
+impl Metric {
+    /// All of them, in the order of tables.
+    pub const ALL: [Self; 13] = [
+        Self::Psnr,
+        Self::Ssim,
+        Self::MsSsim,
+        Self::LpipsVgg,
+        Self::LpipsAlex,
+        Self::StLpips,
+        Self::Mse,
+        Self::Mae,
+        Self::Frechet,
+        Self::Kid,
+        Self::InceptionScore,
+        Self::Precision,
+        Self::Recall,
+    ];
+
+    /// Its name in commands and files.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Psnr => "psnr",
+            Self::Ssim => "ssim",
+            Self::MsSsim => "ms-ssim",
+            Self::LpipsVgg => "lpips-vgg",
+            Self::LpipsAlex => "lpips-alex",
+            Self::StLpips => "st-lpips",
+            Self::Mse => "mse",
+            Self::Mae => "mae",
+            Self::Frechet => "frechet",
+            Self::Kid => "kid",
+            Self::InceptionScore => "inception-score",
+            Self::Precision => "precision",
+            Self::Recall => "recall",
+        }
+    }
+
+    /// Its name for people. Scores on features carry their network's name unless it is that of the
+    /// standard FID.
+    pub fn title(self, network: FeatureNetwork) -> String {
+        match self {
+            Self::Psnr => "PSNR".into(),
+            Self::Ssim => "SSIM".into(),
+            Self::MsSsim => "MS-SSIM".into(),
+            Self::LpipsVgg => "LPIPS (VGG)".into(),
+            Self::LpipsAlex => "LPIPS (Alex)".into(),
+            Self::StLpips => "ST-LPIPS (VGG)".into(),
+            Self::Mse => "MSE".into(),
+            Self::Mae => "MAE".into(),
+            Self::Frechet => network.frechet_name(),
+            Self::Kid => network.named("KID"),
+            Self::InceptionScore => network.named("Inception Score"),
+            Self::Precision => network.named("Precision"),
+            Self::Recall => network.named("Recall"),
+        }
+    }
+
+    /// Whether it compares a picture with its original; others compare sets.
+    pub fn is_of_pairs(self) -> bool {
+        self < Self::Frechet
+    }
+
+    /// The weights it needs beside the protocol's network, by their names in
+    /// [`known_weights`](crate::features::known_weights).
+    pub fn weights(self) -> &'static [&'static str] {
+        match self {
+            Self::LpipsVgg => &["vgg16", "lpips-vgg-heads"],
+            Self::LpipsAlex => &["alexnet", "lpips-alex-heads"],
+            Self::StLpips => &["stlpips-vgg"],
+            _ => &[],
+        }
+    }
+
+    /// Its unit.
+    pub fn unit(self) -> Option<&'static str> {
+        (self == Self::Psnr).then_some("dB")
+    }
+
+    /// Its better direction.
+    pub fn better(self) -> Better {
+        match self {
+            Self::Psnr | Self::Ssim | Self::MsSsim => Better::Higher,
+            Self::InceptionScore | Self::Precision | Self::Recall => Better::Higher,
+            _ => Better::Lower,
+        }
+    }
+
+    /// Formula and convention.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Psnr => {
+                "10 log10(255² / MSE) of each picture, all pixels and colours of its bytes; the mean over \
+                 pictures. Infinite for an exact copy, and so is the mean then. torchmetrics and \
+                 scikit-image agree"
+            }
+            Self::Ssim => {
+                "on bytes, as torchmetrics: 11 x 11 Gaussian of 1.5 pixels, reflected border, mean \
+                 over colours and pixels. scikit-image's defaults give another number"
+            }
+            Self::MsSsim => {
+                "on bytes, as torchmetrics: five scales, each half of the one before; pictures of at \
+                 least 176 pixels a side"
+            }
+            Self::LpipsVgg | Self::LpipsAlex => {
+                "version 0.1 with its linear heads, on pixels of [-1, 1] at the picture's own size"
+            }
+            Self::StLpips => {
+                "LPIPS on a trunk with blurred pools, which forgives shifts of a pixel; not comparable \
+                 with LPIPS"
+            }
+            Self::Mse => "mean squared difference of bytes",
+            Self::Mae => "mean absolute difference of bytes",
+            Self::Frechet => {
+                "|m1 - m2|² + tr(S1 + S2 - 2 (S1 S2)^½) of the features' means and covariances, in f64. \
+                 It depends on the number of pictures: compare only equal numbers"
+            }
+            Self::Kid => {
+                "unbiased squared maximum mean discrepancy with the kernel (x·y / d + 1)³, mean over \
+                 random subsets; ± is the standard error of that mean. Fit for few pictures"
+            }
+            Self::InceptionScore => {
+                "exp of the mean divergence of each picture's class probabilities from the mean \
+                 ones, mean over ten splits; ± is their standard deviation. Of the outputs alone"
+            }
+            Self::Precision => "share of the outputs within the originals' manifold (3 neighbours)",
+            Self::Recall => "share of the originals within the outputs' manifold (3 neighbours)",
+        }
+    }
+
+    /// The paper.
+    pub fn source(self) -> &'static str {
+        match self {
+            Self::Psnr | Self::Mse | Self::Mae => "",
+            Self::Ssim => "Wang et al. 2004",
+            Self::MsSsim => "Wang, Simoncelli, Bovik 2003",
+            Self::LpipsVgg | Self::LpipsAlex => "Zhang et al. 2018",
+            Self::StLpips => "Ghildyal and Liu 2022",
+            Self::Frechet => "Heusel et al. 2017",
+            Self::Kid => "Bińkowski et al. 2018",
+            Self::InceptionScore => "Salimans et al. 2016",
+            Self::Precision | Self::Recall => "Kynkäänniemi et al. 2019",
+        }
+    }
+}

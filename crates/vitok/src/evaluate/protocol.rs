@@ -1,0 +1,202 @@
+//! Named ways to score, so that a number can be compared with another: what is cropped, resized and
+//! rounded how, and which network looks at it.
+
+use serde::Serialize;
+
+use crate::Result;
+use crate::features::{FeatureNetwork, Preparation, Range, Resize};
+use crate::pixels::{Picture, ReadOptions, Size, centre_crop_guided_diffusion};
+
+/// A way to score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protocol {
+    /// Its name in commands and files.
+    pub name: &'static str,
+    /// Whose numbers it stands beside.
+    pub about: &'static str,
+    /// How files are read.
+    pub reading: Reading,
+    /// Side of the centred square that pictures are resized and cropped to (as in guided
+    /// diffusion); none: they stay as they are.
+    pub crop: Option<usize>,
+    /// The network of distances between sets.
+    pub network: FeatureNetwork,
+    /// How pictures become its input.
+    pub preparation: Preparation,
+    /// The data set it was made for, and how many pictures that has.
+    pub expected: Option<(&'static str, usize)>,
+}
+
+/// How picture files are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    /// As Pillow's `convert("RGB")`, which the Python programs use: transparency dropped, an EXIF
+    /// orientation not applied.
+    Pillow,
+    /// As they are shown: upright, transparency over white.
+    Shown,
+}
+
+const PYTORCH_FID: Preparation = Preparation {
+    resize: Resize::Bilinear,
+    range: Range::Signed,
+};
+
+/// Those that ship.
+pub const PROTOCOLS: [Protocol; 6] = [
+    Protocol {
+        name: "native",
+        about: "pictures at their own size, as they are shown; FID as clean-fid's, which takes any size",
+        reading: Reading::Shown,
+        crop: None,
+        network: FeatureNetwork::InceptionFid,
+        preparation: Preparation {
+            resize: Resize::BicubicPillow,
+            range: Range::By128,
+        },
+        expected: None,
+    },
+    Protocol {
+        name: "fid-pytorch",
+        about: "as pytorch-fid 0.3.0 scores two folders",
+        reading: Reading::Pillow,
+        crop: None,
+        network: FeatureNetwork::InceptionFid,
+        preparation: PYTORCH_FID,
+        expected: None,
+    },
+    Protocol {
+        name: "fid-clean",
+        about: "as clean-fid 0.1.35 scores two folders in its mode \"clean\"",
+        reading: Reading::Pillow,
+        crop: None,
+        network: FeatureNetwork::InceptionFid,
+        preparation: Preparation {
+            resize: Resize::BicubicPillow,
+            range: Range::By128,
+        },
+        expected: None,
+    },
+    Protocol {
+        name: "vitok-v1-research",
+        about: "as the research code of arXiv 2501.09755: torchvision's Inception, which is not FID's",
+        reading: Reading::Pillow,
+        crop: None,
+        network: FeatureNetwork::InceptionTorchvision,
+        preparation: Preparation {
+            resize: Resize::BilinearCorners,
+            range: Range::Signed,
+        },
+        expected: None,
+    },
+    Protocol {
+        name: "imagenet-256-centre-crop",
+        about: "ImageNet-1k's validation pictures, centre crop of 256 as guided diffusion's, then as fid-pytorch",
+        reading: Reading::Pillow,
+        crop: Some(256),
+        network: FeatureNetwork::InceptionFid,
+        preparation: PYTORCH_FID,
+        expected: Some(("ImageNet-1k's validation set", 50_000)),
+    },
+    Protocol {
+        name: "coco-256",
+        about: "COCO's val2017, centre crop of 256 as guided diffusion's, then as fid-pytorch",
+        reading: Reading::Pillow,
+        crop: Some(256),
+        network: FeatureNetwork::InceptionFid,
+        preparation: PYTORCH_FID,
+        expected: Some(("COCO's val2017", 5_000)),
+    },
+];
+
+impl Protocol {
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        PROTOCOLS.into_iter().find(|p| p.name == name)
+    }
+
+    /// The options its files are read with.
+    pub fn read_options(&self, max_pixels: u64) -> ReadOptions {
+        let options = match self.reading {
+            Reading::Pillow => ReadOptions::as_pillow(),
+            Reading::Shown => ReadOptions::default(),
+        };
+        ReadOptions {
+            max_pixels,
+            ..options
+        }
+    }
+
+    /// A picture as it is scored, and as a model gets it.
+    ///
+    /// # Errors
+    /// As [`centre_crop_guided_diffusion`].
+    pub fn crop(&self, picture: Picture) -> Result<Picture> {
+        match self.crop {
+            Some(side) if picture.size() != Size::new(side, side) => {
+                centre_crop_guided_diffusion(&picture, side)
+            }
+            _ => Ok(picture),
+        }
+    }
+
+    /// What it says, a sentence each.
+    pub fn text(&self) -> Vec<String> {
+        let reading = match self.reading {
+            Reading::Pillow => {
+                "Files are read as Pillow's convert(\"RGB\"): transparency is dropped, an EXIF \
+                 orientation is not applied"
+            }
+            Reading::Shown => {
+                "Files are read as they are shown: an EXIF orientation is applied, transparency laid \
+                 over white"
+            }
+        };
+        let crop = match self.crop {
+            Some(side) => format!(
+                "Pictures are centre crops of {side} x {side} as guided diffusion makes them (halved by \
+                 box, then Pillow's bicubic, on bytes)"
+            ),
+            None => "Pictures keep their size".into(),
+        };
+        vec![
+            format!("{}: {}", self.name, self.about),
+            reading.into(),
+            crop,
+            "Outputs of models are clipped to [-1, 1] and rounded to the nearest byte, halves up, before anything \
+             is scored"
+                .into(),
+            format!(
+                "Sets are compared on {}, {} features; its input: {}",
+                self.network,
+                self.network.features(),
+                self.input()
+            ),
+        ]
+    }
+
+    /// How pictures become the network's input.
+    pub fn input(&self) -> String {
+        let side = self.network.side();
+        let Preparation { resize, range } = self.preparation;
+        format!("resized to {side} x {side} ({resize}), then {range}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_only_the_standard_network_is_fid() {
+        for protocol in PROTOCOLS {
+            assert_eq!(Protocol::named(protocol.name), Some(protocol));
+            let name = protocol.network.frechet_name();
+            assert_eq!(
+                name == "FID",
+                protocol.network == FeatureNetwork::InceptionFid
+            );
+        }
+    }
+}
