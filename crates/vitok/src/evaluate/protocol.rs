@@ -141,6 +141,27 @@ impl Protocol {
         }
     }
 
+    /// Its name, and what was changed of the protocol of that name: whoever compares numbers must
+    /// see it first.
+    pub fn title(&self) -> String {
+        let mut changes = Vec::new();
+        if let Some(shipped) = Self::named(self.name) {
+            if shipped.crop != self.crop {
+                changes.push(match self.crop {
+                    Some(side) => format!("centre crop of {side}"),
+                    None => "no crop".into(),
+                });
+            }
+            if shipped.network != self.network {
+                changes.push(self.network.title().into());
+            }
+        }
+        match changes.is_empty() {
+            true => self.name.into(),
+            false => format!("{}, changed ({})", self.name, changes.join(", ")),
+        }
+    }
+
     /// What it says, a sentence each.
     pub fn text(&self) -> Vec<String> {
         let reading = match self.reading {
@@ -161,7 +182,7 @@ impl Protocol {
             None => "Pictures keep their size".into(),
         };
         vec![
-            format!("{}: {}", self.name, self.about),
+            format!("{}: {}", self.title(), self.about),
             reading.into(),
             crop,
             "Outputs of models are clipped to [-1, 1] and rounded to the nearest byte, halves up, before anything \

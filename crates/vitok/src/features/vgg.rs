@@ -23,7 +23,7 @@ const BORDER: usize = 2;
 enum Stage {
     Step(Step),
     /// A mirrored border, then a blur of every other place.
-    Blur(Convolution),
+    Blur(Box<Convolution>),
 }
 
 impl Trunk {
@@ -79,7 +79,7 @@ impl Trunk {
             if s > 0 && shift_tolerant {
                 stage.push(Stage::Step(Step::max_pool(2, 1)));
                 let filter = format!("{}.filt", name(s, number + 1));
-                stage.push(Stage::Blur(blur(source, &filter, inputs)?));
+                stage.push(Stage::Blur(Box::new(blur(source, &filter, inputs)?)));
                 number += 2;
             } else if s > 0 {
                 stage.push(Stage::Step(Step::max_pool(2, 2)));

@@ -405,7 +405,7 @@ impl<'a> Evaluation<'a> {
 
     fn names(&self, done: &[Done]) -> Vec<String> {
         match (self.is_unpaired(), done.first()) {
-            (false, Some(done)) => done.records.iter().map(|r| r.name.clone()).collect(),
+            (false, Some(done)) => without_folder(&done.records),
             _ => Vec::new(),
         }
     }
@@ -428,7 +428,7 @@ impl<'a> Evaluation<'a> {
             }
         };
         ProtocolUsed {
-            name: self.protocol.name.into(),
+            name: self.protocol.title(),
             text: self.protocol.text(),
             reference,
             reference_hash: hash,
@@ -658,6 +658,22 @@ fn protocol(args: &EvaluateArgs) -> Result<Protocol> {
         );
     }
     Ok(protocol)
+}
+
+/// Names without the folder that all of them are in.
+fn without_folder(records: &[Record]) -> Vec<String> {
+    let mut names = records.iter().map(|record| record.name.as_str());
+    let folder = |name: &str| name.rfind('/').map_or(0, |slash| slash + 1);
+    let mut common = names.next().map_or("", |name| &name[..folder(name)]);
+    for name in names {
+        while !name.starts_with(common) {
+            common = &common[..folder(&common[..common.len() - 1])];
+        }
+    }
+    let names = records
+        .iter()
+        .map(|record| record.name[common.len()..].to_owned());
+    names.collect()
 }
 
 /// Of the pixels of a set, whatever its files are called and in whichever order they come.

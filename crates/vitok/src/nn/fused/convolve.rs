@@ -3,6 +3,10 @@
 //! A convolution is the product of its weights, as they are stored, with a panel: what the kernel
 //! sees at [`LANES`] places, gathered once for all outputs.
 
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::buffers::zeros;
@@ -31,94 +35,134 @@ impl Convolve<'_> {
         let (values, places) = (volume(clip), volume(self.window.places(clip)));
         let batch = x.len() / (self.inputs * values);
         let mut out = zeros(batch * self.outputs * places);
-        if places == 0 {
+        if places == 0 || batch == 0 {
             return out;
         }
-        // A picture is one piece of work while there are enough of them.
-        let parts = rayon::current_num_threads().div_ceil(batch.max(1));
-        let rows = self.outputs.div_ceil(parts).max(1);
-        let pieces: Vec<_> = out
-            .chunks_mut(self.outputs * places)
-            .zip(x.chunks(self.inputs * values))
-            .flat_map(|(out, x)| {
-                let parts = out.chunks_mut(rows * places).enumerate();
-                parts.map(move |(part, out)| (part * rows, x, out))
-            })
-            .collect();
-        pieces
-            .into_par_iter()
-            .with_max_len(1)
-            .for_each(|(first, x, out)| {
-                if self.own {
-                    self.own_inputs(first, x, clip, out);
-                } else {
-                    self.all_inputs(first, x, clip, out);
-                }
+        if self.own {
+            let planes = out.par_chunks_mut(places).zip(x.par_chunks(values));
+            planes.enumerate().for_each(|(plane, (out, x))| {
+                self.own_input(plane % self.inputs, x, clip, out);
             });
+            return out;
+        }
+        let pictures = x.par_chunks(self.inputs * values);
+        let padded: Vec<Cow<[f32]>> = pictures
+            .map(|x| pad(x, self.inputs, clip, &self.window, 0.0))
+            .collect();
+        // Enough pieces of work for every core, and as few as that: each has buffers of its own.
+        let panels = places.div_ceil(LANES);
+        let span = (batch * panels / (4 * rayon::current_num_threads())).clamp(1, panels);
+        let spans = panels.div_ceil(span);
+        let pieces = (0..batch * spans).into_par_iter().with_max_len(1);
+        let columns = Columns::of(&mut out);
+        pieces.for_each(|piece| {
+            let (picture, first) = (piece / spans, piece % spans * span);
+            let panels = first..panels.min(first + span);
+            self.all_inputs(&padded[picture], clip, panels, |row, start, values| {
+                let at = (picture * self.outputs + row) * places + start;
+                // SAFETY: pieces have other pictures or other panels, so that no two write to the
+                // same places, and nobody reads before all are done.
+                unsafe { columns.write(at, values) }
+            });
+        });
         out
     }
 
-    /// The outputs from `first` on of one picture.
-    fn all_inputs(&self, first: usize, x: &[f32], clip: Sides, out: &mut [f32]) {
+    /// All outputs of some panels of places of one picture: `write(output, first place, values)`.
+    fn all_inputs(
+        &self,
+        padded: &[f32],
+        clip: Sides,
+        panels: Range<usize>,
+        mut write: impl FnMut(usize, usize, &[f32]),
+    ) {
         let places = self.window.places(clip);
         let count = volume(places);
-        let outputs = out.len() / count;
-        let padded = pad(x, self.inputs, clip, &self.window, 0.0);
         let sides = self.window.padded(clip);
         let offsets = offsets(self.inputs, sides, self.window.kernel);
         let depth = offsets.len();
-        let mut panel = zeros(DEPTH.min(depth) * LANES + VECTOR);
+        let mut seen = zeros(DEPTH.min(depth) * LANES + VECTOR);
+        let mut found = zeros(self.outputs * LANES);
         let mut runs = Vec::new();
-        for start in (0..count).step_by(LANES) {
+        for panel in panels {
+            let start = panel * LANES;
             let lanes = LANES.min(count - start);
             find_runs(start, lanes, places, sides, &self.window, &mut runs);
             for (block, offsets) in offsets.chunks(DEPTH).enumerate() {
-                gather(&padded, offsets, &runs, self.window.stride[2], &mut panel);
-                let left = &self.weight[first * depth + block * DEPTH..];
+                gather(padded, offsets, &runs, self.window.stride[2], &mut seen);
                 Multiply {
-                    left: Left::new(left, depth, 1, offsets.len()),
-                    rows: outputs,
+                    left: Left::new(&self.weight[block * DEPTH..], depth, 1, offsets.len()),
+                    rows: self.outputs,
                     depth: offsets.len(),
-                    right: &panel,
-                    out: &mut out[start..],
-                    stride: count,
+                    right: &seen,
+                    out: &mut found,
+                    stride: LANES,
                     lanes,
                     add: block > 0,
                 }
                 .run();
             }
-            vectorised(
-                #[inline(always)]
-                || {
-                    for (row, bias) in out.chunks_mut(count).zip(&self.bias[first..]) {
-                        self.activation.apply(&mut row[start..start + lanes], *bias);
-                    }
-                },
-            );
+            let rows = found.chunks_mut(LANES).zip(self.bias).enumerate();
+            for (row, (values, bias)) in rows {
+                let values = &mut values[..lanes];
+                vectorised(
+                    #[inline(always)]
+                    || self.activation.apply(values, *bias),
+                );
+                write(row, start, values);
+            }
         }
     }
 
-    /// The same where each output sees its own input.
-    fn own_inputs(&self, first: usize, x: &[f32], clip: Sides, out: &mut [f32]) {
-        let count = volume(self.window.places(clip));
+    /// One output where each sees its own input.
+    fn own_input(&self, channel: usize, x: &[f32], clip: Sides, out: &mut [f32]) {
         let taps = volume(self.window.kernel);
-        let each = out.chunks_mut(count).enumerate();
-        for (i, out) in each {
-            let channel = first + i;
-            let x = &x[channel * volume(clip)..][..volume(clip)];
-            let padded = pad(x, 1, clip, &self.window, 0.0);
-            let weights = &self.weight[channel * taps..][..taps];
-            each_tap(
-                &padded,
-                clip,
-                &self.window,
-                out,
-                |tap, out, seen, stride| {
-                    let weight = weights[tap];
-                    combine(out, seen, stride, |sum, value| sum + weight * value);
-                },
-            );
-            self.activation.apply(out, self.bias[channel]);
+        let padded = pad(x, 1, clip, &self.window, 0.0);
+        let weights = &self.weight[channel * taps..][..taps];
+        each_tap(
+            &padded,
+            clip,
+            &self.window,
+            out,
+            |tap, out, seen, stride| {
+                let weight = weights[tap];
+                combine(out, seen, stride, |sum, value| sum + weight * value);
+            },
+        );
+        self.activation.apply(out, self.bias[channel]);
+    }
+}
+
+/// A buffer that several cores write columns of.
+struct Columns<'a> {
+    values: *mut f32,
+    length: usize,
+    of: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: it is only written through `write`, whose callers promise to stay apart.
+unsafe impl Sync for Columns<'_> {}
+
+impl<'a> Columns<'a> {
+    fn of(values: &'a mut [f32]) -> Self {
+        Self {
+            values: values.as_mut_ptr(),
+            length: values.len(),
+            of: PhantomData,
+        }
+    }
+
+    /// Writes `values` from place `at` on.
+    ///
+    /// # Safety
+    /// No one else may write to these places meanwhile.
+    unsafe fn write(&self, at: usize, values: &[f32]) {
+        assert!(at + values.len() <= self.length);
+        // SAFETY: within the buffer, as was just asserted, and no one else's, as the caller promises.
+        unsafe {
+            self.values
+                .add(at)
+                .copy_from_nonoverlapping(values.as_ptr(), values.len());
         }
     }
 }
@@ -209,11 +253,20 @@ fn volume(sides: Sides) -> usize {
 /// Values copied at once, more than wanted where a run ends early; what follows overwrites them.
 const VECTOR: usize = 16;
 
-/// `channels` planes with the window's padding, and [`VECTOR`] values more.
-fn pad(x: &[f32], channels: usize, clip: Sides, window: &Window, empty: f32) -> Vec<f32> {
+/// `channels` planes with the window's padding; as they are where it has none.
+fn pad<'a>(
+    x: &'a [f32],
+    channels: usize,
+    clip: Sides,
+    window: &Window,
+    empty: f32,
+) -> Cow<'a, [f32]> {
     let sides = window.padded(clip);
+    if sides == clip {
+        return Cow::Borrowed(x);
+    }
     let [_, height, width] = clip;
-    let mut out = vec![empty; channels * volume(sides) + VECTOR];
+    let mut out = vec![empty; channels * volume(sides)];
     for (row, values) in x.chunks(width).enumerate() {
         let (plane, y) = (row / height, row % height);
         let (channel, t) = (plane / clip[0], plane % clip[0]);
@@ -221,7 +274,7 @@ fn pad(x: &[f32], channels: usize, clip: Sides, window: &Window, empty: f32) -> 
         let at = (t * sides[1] + y + window.before[1]) * sides[2] + window.before[2];
         out[at..at + width].copy_from_slice(values);
     }
-    out
+    Cow::Owned(out)
 }
 
 /// Where each value of a kernel lies, from where the first does.
@@ -269,7 +322,7 @@ fn gather(padded: &[f32], offsets: &[usize], runs: &[Run], stride: usize, panel:
                 for &(lane, count, from) in runs {
                     let from = &padded[from + offset..];
                     let to = &mut panel[k * LANES + lane..];
-                    if stride == 1 {
+                    if stride == 1 && from.len() >= count.next_multiple_of(VECTOR) {
                         for at in (0..count).step_by(VECTOR) {
                             to[at..at + VECTOR].copy_from_slice(&from[at..at + VECTOR]);
                         }
