@@ -422,7 +422,7 @@ fn statistics_of_originals_can_stand_for_them() {
         .collect();
     succeeds(&unpaired, folder);
     let mut reference = unpaired.clone();
-    reference.truncate(reference.len() - 7);
+    reference.truncate(reference.len() - 8);
     reference.extend(["--outputs", "b", "--reference", "a.npz", "--out", "e2"]);
     succeeds(&reference, folder);
     let [all, statistics] = ["e1", "e2"].map(|name| report(folder, name));

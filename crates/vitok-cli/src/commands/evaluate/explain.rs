@@ -36,6 +36,8 @@ const PREPARATIONS: [(&str, Resize, Range); 6] = [
 pub struct Explain<'a> {
     protocol: &'a Protocol,
     extractor: Option<Extractor>,
+    /// Those that are common, and the protocol's own.
+    preparations: Vec<(&'static str, Preparation)>,
     /// Of originals and outputs, for each preparation.
     sums: Vec<[MomentsSum; 2]>,
     /// Of half of the pictures, as the protocol has it.
@@ -48,10 +50,21 @@ impl<'a> Explain<'a> {
     pub fn new(protocol: &'a Protocol, extractor: Option<Extractor>) -> Self {
         let dims = protocol.network.features();
         let both = || [MomentsSum::new(dims), MomentsSum::new(dims)];
+        let common = PREPARATIONS.into_iter();
+        let mut preparations: Vec<(&str, Preparation)> = common
+            .map(|(name, resize, range)| (name, Preparation { resize, range }))
+            .collect();
+        if preparations
+            .iter()
+            .all(|(_, one)| *one != protocol.preparation)
+        {
+            preparations.push(("as the protocol has it", protocol.preparation));
+        }
         Self {
             protocol,
             extractor,
-            sums: PREPARATIONS.iter().map(|_| both()).collect(),
+            sums: preparations.iter().map(|_| both()).collect(),
+            preparations,
             half: both(),
             pictures: 0,
             pixels: BTreeMap::new(),
@@ -66,8 +79,7 @@ impl<'a> Explain<'a> {
         let Some(mut extractor) = self.extractor.take() else {
             return Ok(());
         };
-        for (i, (_, resize, range)) in PREPARATIONS.into_iter().enumerate() {
-            let preparation = Preparation { resize, range };
+        for (i, &(_, preparation)) in self.preparations.iter().enumerate() {
             extractor = extractor.prepared(preparation);
             let sides: [Vec<&Picture>; 2] = [
                 pairs.iter().map(|(original, _)| original).collect(),
@@ -184,7 +196,8 @@ impl<'a> Explain<'a> {
             let finish = |sum: MomentsSum| -> vitok::Result<Moments> { sum.finish() };
             frechet(&finish(a).ok()?, &finish(b).ok()?).ok()
         };
-        for ((name, resize, range), sums) in PREPARATIONS.into_iter().zip(self.sums) {
+        for ((name, preparation), sums) in self.preparations.into_iter().zip(self.sums) {
+            let Preparation { resize, range } = preparation;
             let about = format!("{resize}; then {range}");
             add(
                 &format!("frechet {name}"),

@@ -164,7 +164,7 @@ impl<'a> Evaluation<'a> {
         let asked = (!args.metrics.is_empty()).then_some(args.metrics.as_slice());
         let possible = |metric: Metric| match metric.is_of_pairs() {
             true => !unpaired,
-            false => true,
+            false => args.frames >= protocol.network.least_frames(),
         };
         let networks = networks::load(asked, possible, &protocol, &weights, &device)?;
         if networks.metrics.is_empty() {
@@ -649,13 +649,6 @@ fn protocol(args: &EvaluateArgs) -> Result<Protocol> {
     if let Some(network) = network.filter(|network| *network != protocol.network) {
         protocol.network = network;
         protocol.preparation = network.preparation();
-    }
-    if protocol.network == FeatureNetwork::I3d && args.frames < protocol.network.least_frames() {
-        bail!(
-            "{} takes clips: give --frames {} or more",
-            protocol.network,
-            protocol.network.least_frames()
-        );
     }
     Ok(protocol)
 }

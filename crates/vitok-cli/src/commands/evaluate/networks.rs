@@ -52,10 +52,14 @@ pub fn load(
         None => Metric::ALL.into_iter().filter(|m| possible(*m)).collect(),
     };
     if let Some(metric) = candidates.iter().find(|m| !possible(**m)) {
-        bail!(
-            "{} compares pictures with their originals; there are none with --unpaired",
-            metric.title(protocol.network)
-        );
+        let title = metric.title(protocol.network);
+        match metric.is_of_pairs() {
+            true => bail!("{title} compares pictures with their originals; here are none"),
+            false => bail!(
+                "{title} needs clips: give --frames {} or more",
+                protocol.network.least_frames()
+            ),
+        }
     }
     let mut perceptual = Vec::new();
     let mut without_network = Vec::new();

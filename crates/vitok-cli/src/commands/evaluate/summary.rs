@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use sha2::{Digest, Sha256};
 use vitok::evaluate::{
     FeatureSet, FrechetOfRows, Kid, KidOptions, Metric, Moments, PrecisionRecall, frechet,
     inception_score, interval_around, kid, mean_interval, precision_recall, resample,
@@ -72,20 +73,11 @@ impl Summary<'_> {
         score
     }
 
-    /// The features of a side, in an order that its pictures alone decide: splits and subsets are
-    /// made by place, and no score may depend on the names of files.
+    /// The features of a side, in an order that its pictures alone decide: subsets are drawn by
+    /// place, and no score may depend on the names of files.
     pub fn features(&self, side: &str, records: &[Record]) -> Result<FeatureSet> {
-        self.rows(side, records, 0, self.network.features())
-    }
-
-    fn rows(
-        &self,
-        side: &str,
-        records: &[Record],
-        kind: usize,
-        width: usize,
-    ) -> Result<FeatureSet> {
-        let rows = read_rows(self.state, side, kind, width)?;
+        let width = self.network.features();
+        let rows = read_rows(self.state, side, 0, width)?;
         let done = records.iter().filter(|record| record.skipped.is_none());
         let mut order: Vec<(&str, usize)> = done.map(|r| r.pixels.as_str()).zip(0..).collect();
         order.sort_unstable();
@@ -106,7 +98,7 @@ impl Summary<'_> {
         let mut neighbours = None;
         let scored = metrics.map(|metric| {
             let score = match (metric, reference) {
-                (Metric::InceptionScore, _) => self.inception_score(side, records),
+                (Metric::InceptionScore, _) => self.inception_score(side),
                 (Metric::Frechet, Reference::Features(originals)) => {
                     self.frechet(originals, &outputs)
                 }
@@ -186,17 +178,25 @@ impl Summary<'_> {
         })
     }
 
-    fn inception_score(&self, side: &str, records: &[Record]) -> vitok::Result<Score> {
+    fn inception_score(&self, side: &str) -> vitok::Result<Score> {
         let Some(width) = self.network.logits() else {
             return Ok(Score::none(format!(
                 "{} has no classes for it",
                 self.network
             )));
         };
-        let logits = self
-            .rows(side, records, 1, width)
+        let logits = read_rows(self.state, side, 1, width)
             .map_err(|error| vitok::Error::Input(format!("{error:#}")))?;
-        let (mean, deviation) = inception_score(&logits, SPLITS, None)?;
+        // Into splits by chance, but by the same chance whatever the files are called, and whether
+        // they have originals or not.
+        let hash = |row: &[f32]| {
+            let bytes: Vec<u8> = row.iter().flat_map(|v| v.to_le_bytes()).collect();
+            Sha256::digest(bytes)
+        };
+        let mut order: Vec<(_, usize)> = logits.rows().map(hash).zip(0..).collect();
+        order.sort_unstable();
+        let order: Vec<usize> = order.into_iter().map(|(_, row)| row).collect();
+        let (mean, deviation) = inception_score(&logits, SPLITS, Some(&order))?;
         Ok(Score {
             error: Some(deviation),
             ..Score::of(mean)
