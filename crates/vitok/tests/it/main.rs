@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop where it stands
 
+mod convolution;
 mod data;
 mod features;
 mod fused;
