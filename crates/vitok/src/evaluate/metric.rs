@@ -164,7 +164,8 @@ impl Metric {
             }
             Self::Kid => {
                 "unbiased squared maximum mean discrepancy with the kernel (x·y / d + 1)³, mean over \
-                 random subsets; ± is the standard error of that mean. Fit for few pictures"
+                 random subsets; ± is the standard error of that mean. Fit for few pictures. \
+                 Reconstructions depend on their originals, which lowers it, below 0 at times"
             }
             Self::InceptionScore => {
                 "exp of the mean divergence of each picture's class probabilities from the mean \

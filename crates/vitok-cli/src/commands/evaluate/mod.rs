@@ -471,7 +471,7 @@ impl<'a> Evaluation<'a> {
             let kid = Metric::Kid.title(self.protocol.network);
             warnings.push(format!(
                 "{frechet} of {few} pictures on {dims} features: too high, and not to be compared with any \
-                 of another number of pictures. {kid} has no such bias"
+                 of another number of pictures. {kid} hardly depends on it"
             ));
         }
         if let Some((name, count)) = self.protocol.expected
