@@ -218,6 +218,10 @@ fn cell(score: &Score) -> String {
             "-".into()
         };
     };
+    if value != 0.0 && value.abs() < 1e-4 {
+        let error = score.error.map(|error| format!(" ± {error:.1e}"));
+        return format!("{value:.3e}{}", error.unwrap_or_default());
+    }
     let places = places(value);
     let range = match (score.low, score.high) {
         (Some(low), Some(high)) => format!(" ({low:.places$}–{high:.places$})"),
