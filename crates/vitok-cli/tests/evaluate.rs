@@ -173,7 +173,7 @@ fn identical_sets_have_no_distance() {
     let score = |key| score(&report, 0, key);
     assert_eq!(score("psnr"), f64::INFINITY);
     assert_eq!(score("ssim"), 1.0);
-    for key in ["mse", "mae", "lpips-alex", "frechet"] {
+    for key in ["mse", "mae", "lpips-alex", "frechet", "kid"] {
         assert_eq!(score(key), 0.0, "{key}");
     }
     assert_eq!((score("precision"), score("recall")), (1.0, 1.0));

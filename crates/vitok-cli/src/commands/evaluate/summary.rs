@@ -159,6 +159,13 @@ impl Summary<'_> {
 
     fn kid(&self, originals: &FeatureSet, outputs: &FeatureSet) -> vitok::Result<Score> {
         let least = originals.len().min(outputs.len());
+        // The estimator takes both sets for independent, and gives less than 0 for copies.
+        if originals == outputs && least > 1 {
+            return Ok(Score {
+                note: Some("the outputs are the originals".into()),
+                ..Score::of(0.0)
+            });
+        }
         let mut options = self.kid;
         // Subsets as large as the sets would all be the same.
         if options.subset_size >= least {
