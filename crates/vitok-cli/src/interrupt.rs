@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::output;
 
+/// Exit code of a program ended by Ctrl-C.
+pub const EXIT_CODE: i32 = 130;
+
 /// Set by the first Ctrl-C in a command that stops by itself.
 static STOP: AtomicBool = AtomicBool::new(false);
 
@@ -18,7 +21,7 @@ pub fn handle() {
             return;
         }
         vitok::files::remove_temporaries();
-        std::process::exit(130)
+        std::process::exit(EXIT_CODE)
     };
     if let Err(error) = ctrlc::set_handler(handler) {
         output::error(&format!("cannot catch Ctrl-C: {error}"));

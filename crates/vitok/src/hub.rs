@@ -78,11 +78,7 @@ impl Hub {
         lookup: impl Fn(&str) -> Option<String>,
         home: Option<&Path>,
     ) -> Result<Self> {
-        let get = |name| {
-            lookup(name)
-                .map(|v| v.trim().to_owned())
-                .filter(|v| !v.is_empty())
-        };
+        let get = |name| setting(&lookup, name);
         let hf_home = get("HF_HOME")
             .map(PathBuf::from)
             .or_else(|| home.map(|h| h.join(".cache").join("huggingface")));
@@ -321,6 +317,12 @@ impl Hub {
 /// Said where something is missing that may not be fetched.
 pub(crate) const OFFLINE: &str =
     "HF_HUB_OFFLINE or VITOK_OFFLINE is set, so nothing is fetched: unset it first";
+
+/// What a variable of the environment says; empty ones say nothing.
+pub(crate) fn setting(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    let text = lookup(name)?.trim().to_owned();
+    Some(text).filter(|text| !text.is_empty())
+}
 
 /// Whether the environment forbids the network.
 pub(crate) fn is_offline(lookup: impl Fn(&str) -> Option<String>) -> bool {

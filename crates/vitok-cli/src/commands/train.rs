@@ -10,9 +10,6 @@ use vitok::train::{Event, Observer, Progress, Start, TrainConfig, train};
 use crate::args::TrainArgs;
 use crate::{interrupt, output};
 
-/// Exit code of a program ended by Ctrl-C.
-const INTERRUPTED: i32 = 130;
-
 pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
     let config = TrainConfig::read(&args.config, &args.set)?;
     let run = match &args.out {
@@ -58,7 +55,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
             "stopped after step {} of {}; {go_on}",
             ending.step, config.train.steps
         ));
-        std::process::exit(INTERRUPTED);
+        std::process::exit(interrupt::EXIT_CODE);
     }
     if !args.json {
         output::line(&format!(

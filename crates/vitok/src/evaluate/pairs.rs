@@ -14,6 +14,9 @@ use crate::{Error, Result};
 /// The scores of one picture or clip; none for one that is too small for the metric.
 pub type PairScores = BTreeMap<Metric, Option<f64>>;
 
+/// The frames of an original and of its output.
+pub type Pair<'a> = (&'a [Picture], &'a [Picture]);
+
 /// Scores pictures and clips against their originals.
 #[derive(Debug)]
 pub struct PairScorer {
@@ -28,28 +31,29 @@ impl PairScorer {
         Self { metrics, networks }
     }
 
-    /// Scores outputs against originals, pair by pair: a picture is a clip of one frame. Of a clip
-    /// errors are means over all its pixels and the other scores means over its frames.
+    /// Scores outputs against originals, a result for each pair: a picture is a clip of one frame.
+    /// Of a clip errors are means over all its pixels and the other scores means over its frames.
     ///
     /// # Errors
-    /// [`Error::Input`] for a pair of different sizes or numbers of frames, naming its place.
-    pub fn score(&self, pairs: &[(&[Picture], &[Picture])]) -> Result<Vec<PairScores>> {
-        for (original, output) in pairs {
+    /// [`Error::Input`] for a pair of different sizes or numbers of frames.
+    pub fn score(&self, pairs: &[Pair]) -> Vec<Result<PairScores>> {
+        let by_pixel = |(original, output): &Pair| {
             check(original, output)?;
-        }
-        let by_pixel = |(original, output): &(&[Picture], &[Picture])| {
             let metrics = self.metrics.iter().filter(|m| m.weights().is_empty());
             metrics
                 .map(|&metric| Ok((metric, score_pixels(metric, original, output)?)))
                 .collect::<Result<PairScores>>()
         };
-        let mut scores: Vec<PairScores> = pairs.par_iter().map(by_pixel).collect::<Result<_>>()?;
-        for (metric, network) in &self.networks {
-            for ((original, output), scores) in pairs.iter().zip(&mut scores) {
+        let scores: Vec<Result<PairScores>> = pairs.par_iter().map(by_pixel).collect();
+        // The networks use all cores for each pair.
+        let with_networks = |(scores, (original, output)): (Result<PairScores>, &Pair)| {
+            let mut scores = scores?;
+            for (metric, network) in &self.networks {
                 scores.insert(*metric, perceptual(network, original, output)?);
             }
-        }
-        Ok(scores)
+            Ok(scores)
+        };
+        scores.into_iter().zip(pairs).map(with_networks).collect()
     }
 }
 

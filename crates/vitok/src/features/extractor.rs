@@ -192,20 +192,20 @@ impl Extractor {
         self.preparation
     }
 
-    /// The same network behind another preparation.
-    pub fn prepared(self, preparation: Preparation) -> Self {
-        Self {
-            preparation,
-            ..self
-        }
-    }
-
     /// A clip's (a picture's: one frame) input, `[frames, 3, side, side]`; can be done on any
     /// thread, ahead of [`extract`](Self::extract).
     ///
     /// # Errors
     /// [`Error::Input`] for a clip of too few frames.
     pub fn prepare(&self, frames: &[Picture]) -> Result<Vec<f32>> {
+        self.prepare_by(self.preparation, frames)
+    }
+
+    /// The same by another preparation.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub fn prepare_by(&self, preparation: Preparation, frames: &[Picture]) -> Result<Vec<f32>> {
         let least = self.kind.least_frames();
         if frames.len() < least {
             return Err(Error::Input(format!(
@@ -217,7 +217,7 @@ impl Extractor {
         let side = self.kind.side();
         let mut all = Vec::with_capacity(frames.len() * 3 * side * side);
         for frame in frames {
-            all.extend(self.preparation.prepare(frame, side)?);
+            all.extend(preparation.prepare(frame, side)?);
         }
         Ok(all)
     }

@@ -35,7 +35,7 @@ const PREPARATIONS: [(&str, Resize, Range); 6] = [
 /// The variants of a pass over originals and one model's outputs.
 pub struct Explain<'a> {
     protocol: &'a Protocol,
-    extractor: Option<Extractor>,
+    extractor: Option<&'a Extractor>,
     /// Those that are common, and the protocol's own.
     preparations: Vec<(&'static str, Preparation)>,
     /// Of originals and outputs, for each preparation.
@@ -47,7 +47,7 @@ pub struct Explain<'a> {
 }
 
 impl<'a> Explain<'a> {
-    pub fn new(protocol: &'a Protocol, extractor: Option<Extractor>) -> Self {
+    pub fn new(protocol: &'a Protocol, extractor: Option<&'a Extractor>) -> Self {
         let dims = protocol.network.features();
         let both = || [MomentsSum::new(dims), MomentsSum::new(dims)];
         let common = PREPARATIONS.into_iter();
@@ -76,17 +76,16 @@ impl<'a> Explain<'a> {
         for (original, output) in pairs {
             self.add_pixels(original, output)?;
         }
-        let Some(mut extractor) = self.extractor.take() else {
+        let Some(extractor) = self.extractor else {
             return Ok(());
         };
         for (i, &(_, preparation)) in self.preparations.iter().enumerate() {
-            extractor = extractor.prepared(preparation);
             let sides: [Vec<&Picture>; 2] = [
                 pairs.iter().map(|(original, _)| original).collect(),
                 pairs.iter().map(|(_, output)| output).collect(),
             ];
             for (side, pictures) in sides.into_iter().enumerate() {
-                let rows = rows(&extractor, &pictures)?;
+                let rows = rows(extractor, preparation, &pictures)?;
                 if preparation == self.protocol.preparation {
                     let even = |row: usize| (self.pictures + row).is_multiple_of(2);
                     let half = (0..rows.len()).filter(|row| even(*row));
@@ -99,7 +98,6 @@ impl<'a> Explain<'a> {
             }
         }
         self.pictures += pairs.len();
-        self.extractor = Some(extractor);
         Ok(())
     }
 
@@ -219,10 +217,14 @@ impl<'a> Explain<'a> {
     }
 }
 
-fn rows(extractor: &Extractor, pictures: &[&Picture]) -> Result<FeatureSet> {
+fn rows(
+    extractor: &Extractor,
+    preparation: Preparation,
+    pictures: &[&Picture],
+) -> Result<FeatureSet> {
     let prepared = pictures
         .par_iter()
-        .map(|picture| extractor.prepare(std::slice::from_ref(*picture)));
+        .map(|picture| extractor.prepare_by(preparation, std::slice::from_ref(*picture)));
     let prepared: Vec<Vec<f32>> = prepared.collect::<vitok::Result<_>>()?;
     let features = extractor.extract(&prepared)?.features;
     Ok(FeatureSet::new(

@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use vitok::Device;
 use vitok::evaluate::{KidOptions, Metric, Moments, Protocol, read_statistics, write_statistics};
 use vitok::features::FeatureNetwork;
 use vitok::files::hexadecimal;
@@ -28,12 +27,9 @@ use explain::Explain;
 use items::Items;
 use networks::Networks;
 use report::{MetricUsed, Model, ProtocolUsed, Report, Skipped};
-use score::{Outputs, Pass, reconstruct_one};
+use score::{Outputs, Pass, make};
 use state::{Record, Side};
 use summary::{Reference, Summary};
-
-/// Exit code of a program ended by Ctrl-C.
-const INTERRUPTED: i32 = 130;
 
 /// The state's folder within `--out`.
 const STATE: &str = "state";
@@ -50,9 +46,7 @@ pub fn run(args: &EvaluateArgs) -> Result<bool> {
     let report = evaluation.run()?;
     report.write(&args.out)?;
     if args.json {
-        let mut scores = report.clone();
-        scores.shown.clear();
-        output::line(&serde_json::to_string_pretty(&scores)?)?;
+        output::line(&report.json()?)?;
     } else {
         report.show()?;
         output::line(&format!(
@@ -112,7 +106,6 @@ struct Evaluation<'a> {
     statistics: Option<Moments>,
     contenders: Vec<Contender>,
     networks: Networks,
-    device: Device,
 }
 
 /// A side that is done.
@@ -189,7 +182,6 @@ impl<'a> Evaluation<'a> {
             statistics,
             contenders,
             networks,
-            device,
         })
     }
 
@@ -298,7 +290,7 @@ impl<'a> Evaluation<'a> {
                 "stopped after {} of {count}; the same command goes on",
                 open.records.len()
             ));
-            std::process::exit(INTERRUPTED);
+            std::process::exit(interrupt::EXIT_CODE);
         }
         Ok(Done {
             folder,
@@ -510,7 +502,7 @@ impl<'a> Evaluation<'a> {
         place: Option<usize>,
     ) -> Result<Vec<Picture>> {
         match (contender, model, place) {
-            (_, Some(model), _) => Ok(reconstruct_one(model, original)?),
+            (_, Some(model), _) => Ok(make(model, &[original])?.remove(0)),
             (Contender::Files { items, .. }, None, Some(place)) => Ok(items.read(place)?.frames),
             (contender, ..) => bail!("{}: an output has gone", contender.name()),
         }
@@ -581,18 +573,8 @@ impl<'a> Evaluation<'a> {
         if self.is_unpaired() || self.args.frames > 1 {
             bail!("--explain is for pictures with originals: not with --unpaired or --frames");
         }
-        let weights: HashMap<String, PathBuf> = self.args.weights.iter().cloned().collect();
         for (number, (contender, model)) in self.contenders.iter().zip(models).enumerate() {
-            // The networks of the passes stay as their protocol has them.
-            let set = self
-                .networks
-                .metrics
-                .iter()
-                .copied()
-                .filter(|m| !m.is_of_pairs());
-            let set: Vec<Metric> = set.collect();
-            let own = networks::load(Some(&set), |_| true, &self.protocol, &weights, &self.device)?;
-            let mut explain = Explain::new(&self.protocol, own.extractor);
+            let mut explain = Explain::new(&self.protocol, self.networks.extractor.as_ref());
             let (tokenizer, matched) = self.ready(contender)?;
             let bar = batch::progress(originals.len());
             bar.set_message(format!("explaining {}", contender.name()));

@@ -116,16 +116,18 @@ pub struct Shown {
 impl Report {
     /// Writes `scores.json`, `pictures.csv` and `report.html`.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        let mut scores = self.clone();
-        scores.shown.clear();
-        write(
-            &folder.join("scores.json"),
-            &serde_json::to_string_pretty(&scores)?,
-        )?;
+        write(&folder.join("scores.json"), &self.json()?)?;
         if self.metrics.iter().any(|metric| metric.per_picture) {
             write(&folder.join("pictures.csv"), &self.csv())?;
         }
         write(&folder.join("report.html"), &self.page()?)
+    }
+
+    /// Everything but the pictures.
+    pub fn json(&self) -> Result<String> {
+        let mut scores = self.clone();
+        scores.shown.clear();
+        Ok(serde_json::to_string_pretty(&scores)?)
     }
 
     /// A line a picture, a column for each model's score.

@@ -9,13 +9,14 @@ use sha2::{Digest, Sha256};
 use vitok::evaluate::PairScorer;
 use vitok::features::Extractor;
 use vitok::files::hexadecimal;
-use vitok::patches::{Extent, Grid};
+use vitok::patches::Grid;
 use vitok::pixels::{Picture, clip_from_pictures, pictures_from_clip};
 use vitok::tokenizer::Tokenizer;
 
 use super::items::{Clip, Items};
 use super::state::{Record, Side};
 use crate::ahead::{Limits, ahead};
+use crate::preprocess::extent;
 use crate::{batch, interrupt};
 
 /// Pictures worked on together. It is a constant so that no score depends on the machine.
@@ -140,7 +141,7 @@ impl Pass<'_> {
                 pairs.remove(&place);
             }
         }
-        self.score_pairs(&mut pairs, &mut records)?;
+        self.score_pairs(&mut pairs, &mut records);
         let mut rows = [Vec::new(), Vec::new()];
         if let Some(extractor) = self.extractor {
             let prepared = self.prepare(extractor, &mut pairs, &mut records);
@@ -151,27 +152,28 @@ impl Pass<'_> {
         side.add(records, [&rows[0], &rows[1]])
     }
 
-    fn score_pairs(&self, pairs: &mut BTreeMap<usize, Pair>, records: &mut [Record]) -> Result<()> {
+    fn score_pairs(&self, pairs: &mut BTreeMap<usize, Pair>, records: &mut [Record]) {
         let Some(scorer) = self.scorer else {
-            return Ok(());
+            return;
         };
-        let mut unequal = Vec::new();
-        for (&place, pair) in pairs.iter() {
-            let Some(output) = &pair.output else { continue };
-            match scorer.score(&[(&pair.original, output)]) {
+        let made = pairs.iter().filter_map(|(&place, pair)| {
+            let output = pair.output.as_deref()?;
+            Some((place, (pair.original.as_slice(), output)))
+        });
+        let (places, made): (Vec<usize>, Vec<_>) = made.unzip();
+        for (place, scores) in places.into_iter().zip(scorer.score(&made)) {
+            match scores {
                 Ok(scores) => {
-                    for (metric, score) in scores.into_iter().flatten() {
+                    for (metric, score) in scores {
                         records[place].set_score(metric, score);
                     }
                 }
-                Err(error) => unequal.push((place, error.to_string())),
+                Err(error) => {
+                    records[place].skipped = Some(error.to_string());
+                    pairs.remove(&place);
+                }
             }
         }
-        for (place, reason) in unequal {
-            records[place].skipped = Some(reason);
-            pairs.remove(&place);
-        }
-        Ok(())
     }
 
     /// The network's input for each pair that is left.
@@ -248,7 +250,8 @@ fn reconstruct(model: &Tokenizer, pairs: &mut BTreeMap<usize, Pair>) -> Vec<(usi
     }
     // A group that fails is done again one by one.
     while let Some(group) = groups.pop() {
-        match make(model, &group, pairs) {
+        let clips: Vec<&[Picture]> = group.iter().map(|p| &*pairs[p].original).collect();
+        match make(model, &clips) {
             Ok(outputs) => {
                 for (place, output) in group.into_iter().zip(outputs) {
                     if let Some(pair) = pairs.get_mut(&place) {
@@ -263,28 +266,14 @@ fn reconstruct(model: &Tokenizer, pairs: &mut BTreeMap<usize, Pair>) -> Vec<(usi
     failed
 }
 
-fn make(
-    model: &Tokenizer,
-    group: &[usize],
-    pairs: &BTreeMap<usize, Pair>,
-) -> vitok::Result<Vec<Vec<Picture>>> {
-    let clips = group
+/// What a model makes of clips, together.
+pub fn make(model: &Tokenizer, clips: &[&[Picture]]) -> vitok::Result<Vec<Vec<Picture>>> {
+    let clips = clips
         .iter()
-        .map(|place| clip_from_pictures(&pairs[place].original, model.device()));
+        .map(|frames| clip_from_pictures(frames, model.device()));
     let latents = model.encode_clips(&clips.collect::<vitok::Result<Vec<_>>>()?)?;
     let clips = model.decode_latents(&latents)?.into_iter();
     clips.map(pictures_from_clip).collect()
-}
-
-/// What a model makes of a clip.
-pub fn reconstruct_one(model: &Tokenizer, frames: &[Picture]) -> vitok::Result<Vec<Picture>> {
-    let clip = clip_from_pictures(frames, model.device())?;
-    let latents = model.encode_clips(&[clip])?;
-    pictures_from_clip(model.decode_latents(&latents)?.remove(0))
-}
-
-fn extent(frames: &[Picture]) -> Extent {
-    crate::preprocess::extent(frames)
 }
 
 /// Of sizes and pixels: which originals a score stands for, however their files are named.

@@ -58,12 +58,7 @@ impl Fetcher {
         lookup: impl Fn(&str) -> Option<String>,
         home: Option<&Path>,
     ) -> Result<Self> {
-        let get = |name| {
-            lookup(name)
-                .map(|v| v.trim().to_owned())
-                .filter(|v| !v.is_empty())
-                .map(PathBuf::from)
-        };
+        let get = |name| hub::setting(&lookup, name).map(PathBuf::from);
         let in_cache = || {
             let cache = get("XDG_CACHE_HOME").or_else(|| home.map(|h| h.join(".cache")))?;
             Some(cache.join("vitok").join("metrics"))
