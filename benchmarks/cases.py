@@ -13,11 +13,11 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURES = ROOT / "examples" / "pictures"
-FOLDER = 500  # pictures of the folder case
+IMAGES = ROOT / "examples" / "images"
+FOLDER = 500  # images of the folder case
 
 INCEPTION = "FID Inception"
-INCEPTION_MACS = 5711168096  # of a picture, in its convolutions
+INCEPTION_MACS = 5711168096  # of an image, in its convolutions
 
 # A new v2 model's blocks add next to nothing (LayerScale 1e-4); then agreeing would say nothing about them.
 SPECS = {"S-B/16": {}, "S-B/4x8": {}, "Ld4-Ld24/1x16x64": {"layer-scale": 0.3}, "w256_d6_h4/1x8x16": {"layer-scale": 0.3}}
@@ -105,14 +105,14 @@ def prepare(case, cache, vitok, threads):
     elif case.work == "folder":
         told["input"] = str(prepare_folder(cache / "folder"))
     else:
-        told["input"] = str(PICTURES / "rocket.jpg")
+        told["input"] = str(IMAGES / "rocket.jpg")
     file = folder / "case.json"
     file.write_text(json.dumps(told, indent=1))
     return told, file
 
 
 def prepare_features(case, folder, cache, threads):
-    """The FID network with weights by the formula of parity/, and random pictures `[B, H, W, 3]`."""
+    """The FID network with weights by the formula of parity/, and random images `[B, H, W, 3]`."""
     sys.path.insert(0, str(ROOT / "parity"))
     import formula
 
@@ -140,7 +140,7 @@ def prepare_model(variant, models, vitok):
 
 
 def make_input(case, plan, counts):
-    """Clips [B, 3, T, H, W], latents [B, L, c], or for training the bytes [B, H, W, 3] of pictures."""
+    """Clips [B, 3, T, H, W], latents [B, L, c], or for training the bytes [B, H, W, 3] of images."""
     generator = numpy.random.default_rng(0)
     if case.work == "decode":
         shape = (case.batch, counts["tokens"], plan["channels"])
@@ -178,11 +178,11 @@ def products(plan, tokens, work):
 
 
 def prepare_folder(folder):
-    """Crops of the bundled pictures, of many sizes, as JPEG files; the same on every machine with this Pillow."""
+    """Crops of the bundled images, of many sizes, as JPEG files; the same on every machine with this Pillow."""
     if folder.exists():
         return folder
     generator = random.Random(0)
-    sources = [Image.open(path).convert("RGB") for path in sorted(PICTURES.glob("*.[jp][pn]g"))]
+    sources = [Image.open(path).convert("RGB") for path in sorted(IMAGES.glob("*.[jp][pn]g"))]
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

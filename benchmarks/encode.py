@@ -1,6 +1,6 @@
-"""`vitok encode --centre-crop` in Python, as one would write it: pictures to latent files.
+"""`vitok encode --center-crop` in Python, as one would write it: images to latent files.
 
-    python encode.py MODEL PIXELS OUT PICTURE_OR_FOLDER
+    python encode.py MODEL PIXELS OUT IMAGE_OR_FOLDER
 
 A folder is read by a DataLoader with two processes, so that the network never waits for a JPEG, in batches of eight.
 """
@@ -17,17 +17,17 @@ from twin import Tokenizer
 BATCH, READERS = 8, 2
 
 
-def centre_crop(picture, size):
+def center_crop(image, size):
     """The rule of OpenAI's guided-diffusion: halve while one can, go the rest with a bicubic, cut out the middle."""
-    while min(picture.size) // 2 >= size:
-        picture = picture.resize([side // 2 for side in picture.size], Image.Resampling.BOX)
-    scale = size / min(picture.size)
-    picture = picture.resize([round(side * scale) for side in picture.size], Image.Resampling.BICUBIC)
-    x, y = ((side - size) // 2 for side in picture.size)
-    return picture.crop((x, y, x + size, y + size))
+    while min(image.size) // 2 >= size:
+        image = image.resize([side // 2 for side in image.size], Image.Resampling.BOX)
+    scale = size / min(image.size)
+    image = image.resize([round(side * scale) for side in image.size], Image.Resampling.BICUBIC)
+    x, y = ((side - size) // 2 for side in image.size)
+    return image.crop((x, y, x + size, y + size))
 
 
-class Pictures(torch.utils.data.Dataset):
+class Images(torch.utils.data.Dataset):
     def __init__(self, paths, size):
         self.paths, self.size = paths, size
 
@@ -35,8 +35,8 @@ class Pictures(torch.utils.data.Dataset):
         return len(self.paths)
 
     def __getitem__(self, i):
-        with Image.open(self.paths[i]) as picture:
-            pixels = numpy.array(centre_crop(picture.convert("RGB"), self.size))
+        with Image.open(self.paths[i]) as image:
+            pixels = numpy.array(center_crop(image.convert("RGB"), self.size))
         return i, torch.from_numpy(pixels)
 
 
@@ -44,11 +44,11 @@ def main():
     model, size, out, source = sys.argv[1:]
     source, out = Path(source), Path(out)
     paths = sorted(source.iterdir()) if source.is_dir() else [source]
-    pictures = Pictures(paths, int(size))
+    images = Images(paths, int(size))
     if len(paths) > 1:
-        batches = torch.utils.data.DataLoader(pictures, BATCH, num_workers=READERS)
+        batches = torch.utils.data.DataLoader(images, BATCH, num_workers=READERS)
     else:
-        batches = [(torch.tensor([0]), pictures[0][1][None])]
+        batches = [(torch.tensor([0]), images[0][1][None])]
     model = Tokenizer.load(model, decoder=False)
     out.mkdir(parents=True, exist_ok=True)
     with torch.inference_mode():

@@ -126,7 +126,7 @@ class Bench:
         output, log = (file.parent / (peer + end) for end in (".output", ".stderr"))
         environment = {**self.environment, **(KEPT if peer == "eager-kept" else {})}
         if case.kind == "command":
-            crop = ["--centre-crop", case.side]
+            crop = ["--center-crop", case.side]
             command = {
                 "vitok": [self.vitok, "encode", told["input"], "--model", told["model"], *crop, "--out", output],
                 "eager": [sys.executable, HERE / "encode.py", told["model"], case.side, output, told["input"]],
@@ -156,7 +156,7 @@ class Bench:
                 except (Died, OSError) as error:
                     row["failed"][peer] = str(error)
             for number in range(self.options.rounds):
-                # There and back, so that a machine that slows down does not favour who comes first.
+                # There and back, so that a machine that slows down does not favor who comes first.
                 for peer in list(row["peers"])[::1 if number % 2 == 0 else -1]:
                     if peer not in row["failed"]:
                         self.take_turn(row, peer, workers[peer], "round %d" % (number + 1))

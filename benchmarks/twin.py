@@ -104,7 +104,7 @@ class Tokenizer(nn.Module):
         self.head_dims = {side: plan[side]["width"] // plan[side]["heads"] for side in ("encoder", "decoder")}
         self.turns = {}
         q, p, _ = self.tubelet
-        values, sequential = plan["colours"] * q * p * p, plan["block"] == "sequential"
+        values, sequential = plan["colors"] * q * p * p, plan["block"] == "sequential"
 
         def stack(of):
             return nn.ModuleList(Block(of, sequential) for _ in range(of["depth"]))

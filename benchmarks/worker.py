@@ -70,8 +70,8 @@ class Training:
         self.torch, self.config = torch, case["config"]["train"]
         torch.manual_seed(0)
         self.model = Tokenizer.load(case["model"])
-        self.pictures = load_file(case["input"])["input"].to(torch.uint8)
-        b, height, width, _ = self.pictures.shape
+        self.images = load_file(case["input"])["input"].to(torch.uint8)
+        b, height, width, _ = self.images.shape
         grid = self.model.grid((1, height, width))
         for side in ("encoder", "decoder"):
             self.model.turn(side, grid)
@@ -88,9 +88,9 @@ class Training:
         self.loss = torch.compile(self.loss_of) if compiled else self.loss_of
         self.weights, self.steps, self.first = case["config"]["loss"], 0, None
 
-    def loss_of(self, pictures, noise):
+    def loss_of(self, images, noise):
         model, weights = self.model, self.weights
-        clips = ((pictures.permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.5).unsqueeze(2)
+        clips = ((images.permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.5).unsqueeze(2)
         loss = 0
         if model.kl:
             mean, logvar = model.moments(clips).chunk(2, -1)
@@ -112,7 +112,7 @@ class Training:
         start = time.perf_counter()
         if self.noise is not None and self.steps:
             self.noise = torch.randn_like(self.noise)
-        loss = self.loss(self.pictures, self.noise)
+        loss = self.loss(self.images, self.noise)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, config["clip"])
         self.optimizer.step()
@@ -130,7 +130,7 @@ class Training:
 
 
 class Features:
-    """pytorch-fid's network from the bytes of pictures: its resize is in it."""
+    """pytorch-fid's network from the bytes of images: its resize is in it."""
 
     def __init__(self, case, compiled):
         import torch
@@ -141,13 +141,13 @@ class Features:
         inception.load_state_dict_from_url = lambda *_, **__: torch.load(case["model"])
         model = inception.InceptionV3().eval()
         self.function = torch.compile(model) if compiled else model
-        self.pictures = load_file(case["input"])["input"].to(torch.uint8)
+        self.images = load_file(case["input"])["input"].to(torch.uint8)
 
     def run(self):
         start = time.perf_counter()
         with self.inference_mode():
-            pictures = self.pictures.permute(0, 3, 1, 2).contiguous().float() / 255
-            self.output = self.function(pictures)[0].flatten(1)
+            images = self.images.permute(0, 3, 1, 2).contiguous().float() / 255
+            self.output = self.function(images)[0].flatten(1)
         return {"seconds": time.perf_counter() - start}
 
     def finish(self, path):
@@ -171,12 +171,12 @@ class SdVae:
         torch.manual_seed(0)
         self.model = AutoencoderKL(**self.CONFIG).eval()
         extent = case["extent"]
-        self.picture = torch.rand(case["batch"], 3, extent["height"], extent["width"]) * 2 - 1
+        self.image = torch.rand(case["batch"], 3, extent["height"], extent["width"]) * 2 - 1
         self.about = {"macs": self.count()}
 
     def reconstruct(self):
         with self.torch.inference_mode():
-            return self.model.decode(self.model.encode(self.picture).latent_dist.mode()).sample
+            return self.model.decode(self.model.encode(self.image).latent_dist.mode()).sample
 
     def count(self):
         """Multiply-adds of convolutions, linear layers and attention: what `vitok info` counts of ours."""

@@ -19,7 +19,7 @@ DISTANCES = [
     ("fid-clean", ["square", "mixed", "jpeg-420"], FID),
     ("vitok-v1-research", ["square", "mixed"], TORCHVISION),
 ]
-# Of the value. Where there are fewer pictures than features sqrtm has an error of its own: a package's number may be as much
+# Of the value. Where there are fewer images than features sqrtm has an error of its own: a package's number may be as much
 # farther as it is from the same distance by singular values.
 WITHIN = 1e-3
 # Of KID, absolute: the packages add up f32.
@@ -45,9 +45,9 @@ class Comparison:
     def evaluate(self, protocol, name, weights, scores, *more):
         """What vitok makes of a set."""
         out = self.folder / "vitok" / ("%s.%s" % (protocol, name))
-        pictures = self.folder / "pictures" / name
+        images = self.folder / "images" / name
         weights = [part for w in weights for part in ("--weights", w.replace("=", "=%s/weights/" % self.folder))]
-        command = [self.vitok, "evaluate", pictures / "a", "--outputs", pictures / "b", "--protocol", protocol, "--metrics",
+        command = [self.vitok, "evaluate", images / "a", "--outputs", images / "b", "--protocol", protocol, "--metrics",
                    ",".join(scores), "--rounds", "0", "--out", out, "--restart", *weights, *more]
         subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         return json.loads((out / "scores.json").read_text()), out
@@ -86,12 +86,12 @@ class Comparison:
         for name in ("square", "mixed"):
             scores = list(dict.fromkeys(score for score, *_ in PAIRS))
             _, out = self.evaluate("fid-clean", name, TRUNKS, scores)
-            with open(out / "pictures.csv", newline="") as file:
-                rows = {Path(row["picture"]).name: row for row in csv.DictReader(file)}
+            with open(out / "images.csv", newline="") as file:
+                rows = {Path(row["image"]).name: row for row in csv.DictReader(file)}
             for score, theirs, limit in PAIRS:
                 wanted = self.numbers.get("%s/%s" % (theirs, name))
                 if wanted is None:
-                    continue  # MS-SSIM of pictures that are too small for it
+                    continue  # MS-SSIM of images that are too small for it
                 column = next(key for key in next(iter(rows.values())) if key.endswith(" " + score))
                 found = [float(rows[file][column]) for file in wanted["files"]]
                 worst = max(range(len(found)), key=lambda i: abs(found[i] - wanted["value"][i]))

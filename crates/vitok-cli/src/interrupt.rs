@@ -28,12 +28,12 @@ pub fn handle() {
     }
 }
 
-/// Set by Ctrl-C once [`soften`] was called.
+/// Set by Ctrl-C once [`request_stop`] was called.
 pub fn flag() -> &'static AtomicBool {
     &STOP
 }
 
 /// From now on the first Ctrl-C only sets the flag; the second ends the program.
-pub fn soften() {
+pub fn request_stop() {
     GRACEFUL.store(true, Ordering::SeqCst);
 }

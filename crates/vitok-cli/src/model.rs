@@ -3,20 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use vitok::config::{ModelSpec, Plan};
-use vitok::hub;
-use vitok::tokenizer::{Half, Tokenizer};
+use vitok::tokenizer::vit::{ModelSpec, ModelConfig};
+use vitok::weights::hub;
+use vitok::tokenizer::vit::{LoadPart, Tokenizer};
 
 use crate::args::ModelArgs;
 use crate::output;
 
 /// The plan of a variant name or of a TOML spec.
-pub fn plan_of(variant: &str) -> vitok::Result<Plan> {
+pub fn plan_of(variant: &str) -> vitok::Result<ModelConfig> {
     let path = Path::new(variant);
     if path.extension().is_some_and(|e| e == "toml") {
-        Plan::resolve(&ModelSpec::read(path)?)
+        ModelConfig::resolve(&ModelSpec::read(path)?)
     } else {
-        Plan::of_variant(variant)
+        ModelConfig::of_variant(variant)
     }
 }
 
@@ -26,7 +26,7 @@ pub fn locate(name: &str) -> Result<PathBuf> {
     if Path::new(name).exists() {
         return Ok(PathBuf::from(name));
     }
-    if hub::find(name).is_none() && Plan::of_variant(name).is_ok() {
+    if hub::find(name).is_none() && ModelConfig::of_variant(name).is_ok() {
         bail!(
             "{name} is a variant, not a model: try random:{name}, or make one with `vitok init {name} FOLDER`"
         );
@@ -39,14 +39,14 @@ pub fn locate(name: &str) -> Result<PathBuf> {
 }
 
 /// Loads what `--model` names, or the half that is needed.
-pub fn load(args: &ModelArgs, half: Half) -> Result<Tokenizer> {
+pub fn load(args: &ModelArgs, half: LoadPart) -> Result<Tokenizer> {
     let device = vitok::open_device(args.device.name())?;
     let plan = args.variant.as_deref().map(plan_of).transpose()?;
     if let Some(variant) = args.model.strip_prefix("random:") {
         if args.variant.is_some() {
             bail!("--variant says nothing beside random:VARIANT; give one of them");
         }
-        output::note("random weights (seed 0); what they make of a picture is noise");
+        output::note("random weights (seed 0); what they make of an image is noise");
         let plan = plan_of(variant)?;
         return Ok(Tokenizer::random(plan, 0, &device)?);
     }

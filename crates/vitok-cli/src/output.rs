@@ -26,7 +26,7 @@ pub fn note(text: &str) {
     let _ = writeln!(io::stderr(), "note: {text}");
 }
 
-/// Serialises a path that need not be UTF-8.
+/// Serializes a path that need not be UTF-8.
 pub fn path<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
 }

@@ -6,26 +6,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use vitok::latents::Latents;
+use vitok::tokenizer::Latents;
 
-use run::{err, fails, out, pictures, succeeds, vitok};
+use run::{err, fails, out, images, succeeds, vitok};
 
 mod run;
 
 const MODEL: &str = "w32_d1_h2/1x8x6";
 
-/// A folder with a model in it and copies of two pictures.
+/// A folder with a model in it and copies of two images.
 fn workshop() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     succeeds(&["init", MODEL, "model"], folder.path());
-    fs::create_dir_all(folder.path().join("pictures/deep")).unwrap();
+    fs::create_dir_all(folder.path().join("images/deep")).unwrap();
     for (name, to) in [
         ("chelsea.png", "cat.png"),
         ("rocket.jpg", "deep/rocket.jpg"),
     ] {
         fs::copy(
-            pictures().join(name),
-            folder.path().join("pictures").join(to),
+            images().join(name),
+            folder.path().join("images").join(to),
         )
         .unwrap();
     }
@@ -94,7 +94,7 @@ fn encode_then_decode_keeps_sizes_and_places() {
         let latents = format!("latents-{layout}");
         let decoded = format!("decoded-{layout}");
         let text = succeeds(
-            &["encode", "pictures", "-m", layout, "-o", &latents],
+            &["encode", "images", "-m", layout, "-o", &latents],
             folder,
         );
         assert!(text.contains("2 done, 0 failed"), "{text}");
@@ -121,12 +121,12 @@ fn encode_then_decode_keeps_sizes_and_places() {
 }
 
 #[test]
-fn reconstruct_writes_pictures_and_numbers() {
+fn reconstruct_writes_images_and_numbers() {
     let workshop = workshop();
     let folder = workshop.path();
     let call = [
         "reconstruct",
-        "pictures",
+        "images",
         "-m",
         "model",
         "-o",
@@ -149,12 +149,12 @@ fn reconstruct_writes_pictures_and_numbers() {
     assert_eq!(size(&folder.join("out/cat.png")), (64, 43));
     assert_eq!(size(&folder.join("out/cat.compare.png")), (3 * 64 + 8, 43));
     for (flag, value, expected) in [
-        ("--centre-crop", "40", (40, 40)),
+        ("--center-crop", "40", (40, 40)),
         ("--max-tokens", "12", (32, 16)),
     ] {
         let call = [
             "reconstruct",
-            "pictures/cat.png",
+            "images/cat.png",
             "-m",
             "model",
             "-o",
@@ -168,10 +168,10 @@ fn reconstruct_writes_pictures_and_numbers() {
     fails(
         &[
             "reconstruct",
-            "pictures",
+            "images",
             "-m",
             "model",
-            "--centre-crop",
+            "--center-crop",
             "8",
             "--max-tokens",
             "8",
@@ -188,12 +188,12 @@ fn equal_names_stay_apart() {
     let workshop = workshop();
     let folder = workshop.path();
     fs::copy(
-        pictures().join("rocket.jpg"),
-        folder.join("pictures/cat.jpg"),
+        images().join("rocket.jpg"),
+        folder.join("images/cat.jpg"),
     )
     .unwrap();
     succeeds(
-        &["encode", "pictures", "-m", "model", "--longest-side", "16"],
+        &["encode", "images", "-m", "model", "--longest-side", "16"],
         folder,
     );
     assert!(folder.join("latents/cat.jpg.safetensors").exists());
@@ -234,7 +234,7 @@ fn an_animation_becomes_a_clip() {
         fs::read(folder.join("decoded/anim/notes.txt")).unwrap(),
         b"precious"
     );
-    // Without --frames it is a picture.
+    // Without --frames it is an image.
     succeeds(&["encode", "anim.gif", "-m", model, "-o", "still"], folder);
     succeeds(&["decode", "still", "-m", model, "-o", "still"], folder);
     assert_eq!(size(&folder.join("still/anim.png")), (20, 12));
@@ -245,13 +245,13 @@ fn an_animation_becomes_a_clip() {
 fn a_batch_goes_on_after_a_failure() {
     let workshop = workshop();
     let folder = workshop.path();
-    fs::write(folder.join("pictures/empty.png"), b"").unwrap();
-    fs::write(folder.join("pictures/letter.png"), b"Dear reader").unwrap();
-    let jpeg = fs::read(folder.join("pictures/deep/rocket.jpg")).unwrap();
-    fs::write(folder.join("pictures/half.jpg"), &jpeg[..jpeg.len() / 2]).unwrap();
+    fs::write(folder.join("images/empty.png"), b"").unwrap();
+    fs::write(folder.join("images/letter.png"), b"Dear reader").unwrap();
+    let jpeg = fs::read(folder.join("images/deep/rocket.jpg")).unwrap();
+    fs::write(folder.join("images/half.jpg"), &jpeg[..jpeg.len() / 2]).unwrap();
     let call = [
         "encode",
-        "pictures",
+        "images",
         "nowhere.png",
         "-m",
         "model",
@@ -263,9 +263,9 @@ fn a_batch_goes_on_after_a_failure() {
         folder,
         1,
         &[
-            "pictures/empty.png",
-            "pictures/letter.png",
-            "pictures/half.jpg",
+            "images/empty.png",
+            "images/letter.png",
+            "images/half.jpg",
             "nowhere.png",
         ],
     );
@@ -281,14 +281,14 @@ fn a_batch_goes_on_after_a_failure() {
     assert_eq!(written.len(), 2, "nothing half-written: {written:?}");
 }
 
-/// Pictures of one size go through the model together; the numbers, the order and what fails are
+/// Images of one size go through the model together; the numbers, the order and what fails are
 /// those of one after the other.
 #[test]
-fn company_changes_no_picture() {
+fn company_changes_no_image() {
     let workshop = workshop();
     let folder = workshop.path();
     fs::create_dir(folder.join("many")).unwrap();
-    let whole = image::open(folder.join("pictures/cat.png")).unwrap();
+    let whole = image::open(folder.join("images/cat.png")).unwrap();
     for i in 0..12 {
         let height = if i == 7 { 33 } else { 40 };
         let part = whole.crop_imm(30 * i, 5 * i, 50, height);
@@ -296,9 +296,9 @@ fn company_changes_no_picture() {
     }
     fs::write(folder.join("many/04.png"), b"Dear reader").unwrap();
     let encode = |input: &str, out: &str| {
-        let precision = ["--precision", "f32", "--json"];
+        let dtype = ["--dtype", "f32", "--json"];
         let call = ["encode", input, "-m", "model", "-o", out];
-        let output = vitok(&[call.as_slice(), &precision].concat(), folder);
+        let output = vitok(&[call.as_slice(), &dtype].concat(), folder);
         serde_json::from_str::<serde_json::Value>(&self::out(&output)).unwrap()
     };
     let json = encode("many", "together");
@@ -329,7 +329,7 @@ fn the_pixel_limit_is_a_flag() {
     let workshop = workshop();
     let call = [
         "encode",
-        "pictures/cat.png",
+        "images/cat.png",
         "-m",
         "model",
         "--max-pixels",
@@ -347,15 +347,15 @@ fn the_pixel_limit_is_a_flag() {
 fn models_that_are_not_there() {
     let workshop = workshop();
     let folder = workshop.path();
-    let picture = "pictures/cat.png";
+    let image = "images/cat.png";
     fails(
-        &["encode", picture, "-m", "350M-f16x64"],
+        &["encode", image, "-m", "350M-f16x64"],
         folder,
         1,
         &["vitok download 350M-f16x64"],
     );
     fails(
-        &["encode", picture, "-m", "no-such-model"],
+        &["encode", image, "-m", "no-such-model"],
         folder,
         1,
         &["no-such-model"],
@@ -366,16 +366,16 @@ fn models_that_are_not_there() {
         1,
         &["350M-f16x64", "HF_HUB_OFFLINE"],
     );
-    fails(&["encode", picture], folder, 2, &["--model"]);
+    fails(&["encode", image], folder, 2, &["--model"]);
     fails(
-        &["encode", picture, "-m", "model", "--device", "tpu"],
+        &["encode", image, "-m", "model", "--device", "tpu"],
         folder,
         2,
         &["cpu"],
     );
     #[cfg(not(feature = "cuda"))]
     fails(
-        &["encode", picture, "-m", "model", "--device", "cuda"],
+        &["encode", image, "-m", "model", "--device", "cuda"],
         folder,
         1,
         &["--features cuda"],
@@ -386,7 +386,7 @@ fn models_that_are_not_there() {
     )
     .unwrap();
     fails(
-        &["encode", picture, "-m", "model"],
+        &["encode", image, "-m", "model"],
         folder,
         1,
         &["model.safetensors"],
@@ -502,7 +502,7 @@ fn latents_of_another_model_are_refused() {
     succeeds(
         &[
             "encode",
-            "pictures/cat.png",
+            "images/cat.png",
             "-m",
             "model",
             "--longest-side",
@@ -524,7 +524,7 @@ fn latents_of_another_model_are_refused() {
         &["not of latents"],
     );
     fails(
-        &["decode", "pictures", "-m", "model"],
+        &["decode", "images", "-m", "model"],
         folder,
         1,
         &["no latent files"],
@@ -539,7 +539,7 @@ fn unwritable_outputs() {
     fs::write(folder.join("a-file"), b"precious").unwrap();
     let call = [
         "encode",
-        "pictures/cat.png",
+        "images/cat.png",
         "-m",
         "model",
         "--longest-side",
@@ -576,7 +576,7 @@ fn a_full_disk() {
     }
     let call = [
         "reconstruct",
-        "pictures/cat.png",
+        "images/cat.png",
         "-m",
         "model",
         "-o",
@@ -636,17 +636,17 @@ fn completions_and_help() {
 fn nothing_overwrites_anything() {
     let workshop = workshop();
     let folder = workshop.path();
-    let original = fs::read(folder.join("pictures/cat.png")).unwrap();
+    let original = fs::read(folder.join("images/cat.png")).unwrap();
     let call = [
         "reconstruct",
-        "pictures/cat.png",
+        "images/cat.png",
         "-m",
         "model",
         "-o",
-        "pictures",
+        "images",
     ];
     fails(&call, folder, 1, &["would overwrite the input", "cat.png"]);
-    assert_eq!(fs::read(folder.join("pictures/cat.png")).unwrap(), original);
+    assert_eq!(fs::read(folder.join("images/cat.png")).unwrap(), original);
 
     for name in ["a", "b"] {
         fs::create_dir(folder.join(name)).unwrap();
@@ -712,7 +712,7 @@ fn hostile_latents_stop_nothing() {
     succeeds(
         &[
             "encode",
-            "pictures/cat.png",
+            "images/cat.png",
             "-m",
             "model",
             "--longest-side",

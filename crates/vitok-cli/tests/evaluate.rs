@@ -1,4 +1,4 @@
-//! `vitok evaluate`, run as users run it, on made-up pictures and networks with made-up weights.
+//! `vitok evaluate`, run as users run it, on made-up images and networks with made-up weights.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop where it stands
 
@@ -13,8 +13,8 @@ use image::imageops::blur;
 use image::{Frame, Rgb, RgbImage};
 use serde_json::Value;
 use vitok::Device;
-use vitok::features::{EfficientNetLite0, Source, Trunk};
-use vitok::tensor_file::{NewTensor, Precision, write_tensors};
+use vitok::features::{EfficientNetLite0, Source, Backbone};
+use vitok::weights::{NewTensor, Dtype, write_tensors};
 
 use run::{err, fails, out, succeeds, vitok};
 
@@ -46,14 +46,14 @@ static WEIGHTS: LazyLock<Vec<String>> = LazyLock::new(|| {
         });
         let path = folder.join(format!("{name}.safetensors"));
         let about = BTreeMap::new();
-        write_tensors(&path, &about, tensors.collect(), Precision::F32).unwrap();
+        write_tensors(&path, &about, tensors.collect(), Dtype::F32).unwrap();
         all.push(format!("{name}={}", path.display()));
     };
     add("efficientnet-lite0", &|source| {
         EfficientNetLite0::load(source).unwrap();
     });
     add("alexnet", &|source| {
-        Trunk::alexnet(source).unwrap();
+        Backbone::alexnet(source).unwrap();
     });
     add("lpips-alex-heads", &|source| {
         for (layer, channels) in [64, 192, 384, 256, 256].into_iter().enumerate() {
@@ -85,8 +85,8 @@ fn random(name: &str, shape: &[usize]) -> Vec<f32> {
     (0..count).map(value).collect()
 }
 
-/// A picture of waves, another for each number.
-fn picture(number: u32, width: u32, height: u32) -> RgbImage {
+/// An image of waves, another for each number.
+fn image(number: u32, width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let wave = |channel: u32| {
             let (a, b) = (
@@ -109,7 +109,7 @@ fn originals() -> tempfile::TempDir {
     fs::create_dir(folder.path().join("a")).unwrap();
     for i in 0..COUNT {
         let path = folder.path().join(format!("a/{i:02}.png"));
-        picture(i, 48, 40).save(path).unwrap();
+        image(i, 48, 40).save(path).unwrap();
     }
     folder
 }
@@ -119,12 +119,12 @@ fn blurred(folder: &Path, to: &str, sigma: f32) {
     fs::create_dir(folder.join(to)).unwrap();
     for i in 0..COUNT {
         let path = folder.join(format!("{to}/{i:02}.png"));
-        blur(&picture(i, 48, 40), sigma).save(path).unwrap();
+        blur(&image(i, 48, 40), sigma).save(path).unwrap();
     }
 }
 
 /// Scores that need no more weights than there are.
-const SCORES: &str = "psnr,ssim,mse,mae,lpips-alex,frechet,kid,inception-score,precision,recall";
+const SCORES: &str = "psnr,ssim,mse,mae,lpips-alex,frechet,kid,inception-score,dtype,recall";
 
 /// Arguments of an evaluation with the random networks.
 fn with_networks<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
@@ -176,11 +176,11 @@ fn identical_sets_have_no_distance() {
     for key in ["mse", "mae", "lpips-alex", "frechet", "kid"] {
         assert_eq!(score(key), 0.0, "{key}");
     }
-    assert_eq!((score("precision"), score("recall")), (1.0, 1.0));
+    assert_eq!((score("dtype"), score("recall")), (1.0, 1.0));
     let page = fs::read_to_string(folder.path().join("e/report.html")).unwrap();
     assert!(page.contains("data:image/png;base64,"));
     assert!(!page.contains("src=\"http") && !page.contains("/*DATA*/"));
-    let csv = fs::read_to_string(folder.path().join("e/pictures.csv")).unwrap();
+    let csv = fs::read_to_string(folder.path().join("e/images.csv")).unwrap();
     assert_eq!(csv.lines().count(), 1 + COUNT as usize);
     assert!(csv.contains("00.png,inf"), "{csv}");
 }
@@ -256,17 +256,17 @@ fn what_cannot_be_scored_is_named_and_counted() {
     let folder = originals();
     let folder = folder.path();
     blurred(folder, "b", 1.0);
-    fs::write(folder.join("a/03.png"), b"no picture").unwrap();
+    fs::write(folder.join("a/03.png"), b"no image").unwrap();
     fs::write(
         folder.join("b/05.png"),
         &fs::read(folder.join("b/05.png")).unwrap()[..200],
     )
     .unwrap();
     fs::remove_file(folder.join("b/07.png")).unwrap();
-    picture(9, 30, 30).save(folder.join("b/09.png")).unwrap();
-    picture(99, 48, 40).save(folder.join("b/99.png")).unwrap();
+    image(9, 30, 30).save(folder.join("b/09.png")).unwrap();
+    image(99, 48, 40).save(folder.join("b/99.png")).unwrap();
     let arguments = with_networks(&["a", "--outputs", "b", "--out", "e"]);
-    let failed = fails(&arguments, folder, 1, &["5 pictures are not in the scores"]);
+    let failed = fails(&arguments, folder, 1, &["5 images are not in the scores"]);
     assert!(out(&failed).contains("PSNR"), "{}", out(&failed));
     let report = report(folder, "e");
     assert_eq!(report["models"][0]["count"], COUNT as u64 - 4);
@@ -284,8 +284,8 @@ fn what_cannot_be_scored_is_named_and_counted() {
         );
     }
     // Sizes may be mixed where original and output agree.
-    picture(9, 30, 33).save(folder.join("a/09.png")).unwrap();
-    picture(9, 30, 33).save(folder.join("b/09.png")).unwrap();
+    image(9, 30, 33).save(folder.join("a/09.png")).unwrap();
+    image(9, 30, 33).save(folder.join("b/09.png")).unwrap();
     let metrics = [
         "evaluate",
         "a",
@@ -296,7 +296,7 @@ fn what_cannot_be_scored_is_named_and_counted() {
         "--out",
         "e2",
     ];
-    fails(&metrics, folder, 1, &["3 pictures"]);
+    fails(&metrics, folder, 1, &["3 images"]);
 
     fails(&["evaluate", "a"], folder, 1, &["--model or --outputs"]);
     fails(
@@ -306,7 +306,7 @@ fn what_cannot_be_scored_is_named_and_counted() {
         &["nowhere"],
     );
     fs::create_dir(folder.join("c")).unwrap();
-    picture(1, 48, 40).save(folder.join("c/other.png")).unwrap();
+    image(1, 48, 40).save(folder.join("c/other.png")).unwrap();
     let strangers = [
         "evaluate",
         "a",
@@ -344,14 +344,14 @@ fn what_cannot_be_scored_is_named_and_counted() {
 }
 
 #[test]
-fn too_few_pictures_cost_only_the_scores_that_need_more() {
+fn too_few_images_cost_only_the_scores_that_need_more() {
     let folder = originals();
     let folder = folder.path();
     let arguments = with_networks(&["a", "--outputs", "a", "--limit", "1", "--out", "e"]);
     succeeds(&arguments, folder);
     let report = report(folder, "e");
     let scores = &report["models"][0]["scores"];
-    for key in ["frechet", "kid", "inception-score", "precision"] {
+    for key in ["frechet", "kid", "inception-score", "dtype"] {
         assert!(scores[key]["value"].is_null(), "{scores}");
         assert!(scores[key]["note"].is_string(), "{scores}");
     }
@@ -372,7 +372,7 @@ fn a_stopped_evaluation_goes_on_to_the_same_scores() {
     // As after `kill -9`: some lines, and more rows than lines.
     let state = fs::read_dir(folder.join("e/state")).unwrap();
     for side in state {
-        let path = side.unwrap().path().join("pictures.jsonl");
+        let path = side.unwrap().path().join("images.jsonl");
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.split_inclusive('\n').take(10).collect();
         fs::write(&path, lines.concat() + "{\"na").unwrap();
@@ -409,7 +409,7 @@ fn statistics_of_originals_can_stand_for_them() {
     ]);
     let said = fails(&arguments, folder, 1, &["PSNR", "originals"]);
     assert!(out(&said).is_empty());
-    let metrics = "frechet,kid,inception-score,precision,recall";
+    let metrics = "frechet,kid,inception-score,dtype,recall";
     let unpaired: Vec<&str> = arguments
         .iter()
         .map(|argument| {
@@ -446,7 +446,7 @@ fn a_model_and_the_other_ways_to_score_it() {
         "a",
         "--model",
         "model",
-        "--centre-crop",
+        "--center-crop",
         "40",
         "--explain",
         "--limit",
@@ -459,7 +459,7 @@ fn a_model_and_the_other_ways_to_score_it() {
     assert_eq!(printed["models"], report(folder, "e")["models"]);
     let protocol = printed["protocol"]["text"].to_string();
     assert!(
-        protocol.contains("native, changed (centre crop of 40, EfficientNet-Lite0)"),
+        protocol.contains("native, changed (center crop of 40, EfficientNet-Lite0)"),
         "{protocol}"
     );
     for way in ["as pytorch-fid", "as clean-fid", "half"] {
@@ -478,7 +478,7 @@ fn a_model_and_the_other_ways_to_score_it() {
 
 /// A clip: frames that move.
 fn frames(number: u32) -> Vec<RgbImage> {
-    (0..3).map(|t| picture(number + 10 * t, 32, 24)).collect()
+    (0..3).map(|t| image(number + 10 * t, 32, 24)).collect()
 }
 
 #[test]

@@ -12,7 +12,7 @@ const CONFIG: &str = r#"
 variant = "w32_d1_h2/1x4x4"
 bottleneck = "kl"
 [data]
-train = ["pictures"]
+train = ["images"]
 held-out = ["held-out"]
 [data.augment]
 size = 32
@@ -60,15 +60,15 @@ fn fails(arguments: &[&str], folder: &Path, words: &[&str]) {
 
 fn workshop() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/pictures");
+    let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/images");
     for (from, to) in [
         ("chelsea.png", "held-out/chelsea.png"),
-        ("coffee.png", "pictures/coffee.png"),
-        ("rocket.jpg", "pictures/deep/rocket.jpg"),
+        ("coffee.png", "images/coffee.png"),
+        ("rocket.jpg", "images/deep/rocket.jpg"),
     ] {
         let to = folder.path().join(to);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(pictures.join(from), to).unwrap();
+        fs::copy(images.join(from), to).unwrap();
     }
     fs::write(folder.path().join("tiny.toml"), CONFIG).unwrap();
     folder
@@ -123,7 +123,7 @@ fn a_killed_run_ends_with_the_same_bits() {
 
     // The model is one as any other.
     succeeds(
-        &["convert", "killed/model", "half", "--precision", "f16"],
+        &["convert", "killed/model", "half", "--dtype", "f16"],
         folder,
     );
     let text = succeeds(
@@ -133,7 +133,7 @@ fn a_killed_run_ends_with_the_same_bits() {
             "--model",
             "half",
             "--fit",
-            "pictures",
+            "images",
             "--size",
             "32,44",
             "--save-linear",
@@ -144,7 +144,7 @@ fn a_killed_run_ends_with_the_same_bits() {
         folder,
     );
     for word in [
-        "32 x 32, 1 pictures",
+        "32 x 32, 1 images",
         "44 x 44",
         "vitok",
         "PCA 4x4 to 4",
@@ -211,12 +211,12 @@ fn what_is_wrong_is_said() {
         &["nowhere"],
     );
     assert!(!folder.join("runs").exists(), "nothing was begun");
-    // A picture that cannot be read is named, and the run goes on if that is allowed.
-    let whole = fs::read(folder.join("pictures/coffee.png")).unwrap();
-    fs::write(folder.join("pictures/cut.png"), &whole[..9000]).unwrap();
+    // An image that cannot be read is named, and the run goes on if that is allowed.
+    let whole = fs::read(folder.join("images/coffee.png")).unwrap();
+    fs::write(folder.join("images/cut.png"), &whole[..9000]).unwrap();
     refused(
         "train.steps=2",
-        &["1 of 3 pictures cannot be read", "cut.png"],
+        &["1 of 3 images cannot be read", "cut.png"],
     );
     let text = succeeds(
         &[

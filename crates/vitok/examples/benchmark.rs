@@ -18,11 +18,12 @@ use serde::Deserialize;
 use serde_json::json;
 use vitok::features::{Extractor, FeatureNetwork, Source};
 use vitok::files::write_atomically;
-use vitok::patches::{Extent, Grid, Item, Layout, TokenBatch, patchify, unpatchify_runs};
-use vitok::pixels::Picture;
-use vitok::tensor_file::{NewTensor, Precision, TensorFile, write_tensors};
-use vitok::tokenizer::{Half, Taps, Tokenizer};
+use vitok::media::{Clip, ClipShape, Image};
+use vitok::patches::{BatchLayout, Sequence, TokenBatch, TokenGrid, patchify, unpatchify_runs};
+use vitok::tokenizer::LoadPart;
+use vitok::tokenizer::vit::{Activations, VitTokenizer};
 use vitok::train::{Step, TrainConfig, Trainer, noise};
+use vitok::weights::{Dtype, NewTensor, TensorFile, write_tensors};
 use vitok::{Error, Result, open_device};
 
 /// Iterations before measuring, as in worker.py.
@@ -36,7 +37,7 @@ const LONG: f64 = 5.0;
 struct Case {
     work: Work,
     model: PathBuf,
-    extent: Extent,
+    shape: ClipShape,
     input: PathBuf,
     /// Where to leave the noise of the first training step for the others.
     noise: Option<PathBuf>,
@@ -60,12 +61,11 @@ fn main() -> Result<()> {
         [case, output] => (case, output),
         _ => {
             let usage = "usage: benchmark CASE OUTPUT";
-            return Err(Error::Input(usage.into()));
+            return Err(Error::InvalidArgument(usage.into()));
         }
     };
     let text = std::fs::read_to_string(case).map_err(|e| Error::io(case.as_ref(), "read", e))?;
-    let case: Case =
-        serde_json::from_str(&text).map_err(|e| Error::Input(format!("{}: {e}", case)))?;
+    let case: Case = serde_json::from_str(&text).map_err(|e| Error::InvalidArgument(format!("{}: {e}", case)))?;
     let device = open_device("cpu")?;
     let mut worker = match case.work {
         Work::Train => Worker::Training(Training::new(&case, &device)?),
@@ -79,7 +79,7 @@ fn main() -> Result<()> {
     }
     println!("{}", json!({ "ready": true }));
     for line in io::stdin().lock().lines() {
-        let line = line.map_err(|e| Error::Input(format!("stdin: {e}")))?;
+        let line = line.map_err(|e| Error::InvalidArgument(format!("stdin: {e}")))?;
         match line.trim() {
             "run" => println!("{}", json!({ "seconds": worker.run()? })),
             "finish" => {
@@ -121,8 +121,8 @@ impl Worker {
 /// Clips to latents, latents to clips, or clips to clips.
 struct Inference {
     work: Work,
-    model: Tokenizer,
-    extent: Extent,
+    model: VitTokenizer,
+    shape: ClipShape,
     /// `[B, 3, T, H, W]`, or latents `[B, L, c]`.
     input: Tensor<5>,
     output: Option<TensorData>,
@@ -131,16 +131,16 @@ struct Inference {
 impl Inference {
     fn new(case: &Case, device: &Device) -> Result<Self> {
         let half = match case.work {
-            Work::Encode => Half::Encoder,
-            Work::Decode => Half::Decoder,
-            _ => Half::Both,
+            Work::Encode => LoadPart::Encoder,
+            Work::Decode => LoadPart::Decoder,
+            _ => LoadPart::Both,
         };
         let (values, mut shape) = read(&case.input)?;
         shape.extend(std::iter::repeat_n(1, 5 - shape.len()));
         Ok(Self {
             work: case.work,
-            model: Tokenizer::load(&case.model, half, None, device)?,
-            extent: case.extent,
+            model: VitTokenizer::load(&case.model, half, None, device)?,
+            shape: case.shape,
             input: Tensor::from_data(TensorData::new(values, shape), device),
             output: None,
         })
@@ -154,13 +154,13 @@ impl Inference {
             Work::Encode => self.encode(input)?.tokens.into_data(),
             Work::Decode => {
                 let [b, n, c, ..] = input.dims();
-                let item = Item {
-                    extent: self.extent,
-                    grid: Grid::covering(self.extent, self.model.plan().tubelet),
+                let item = Sequence {
+                    shape: self.shape,
+                    grid: TokenGrid::covering(self.shape, self.model.config().tubelet),
                 };
                 let latents = TokenBatch {
                     tokens: input.reshape([b, n, c]),
-                    layout: Layout::new(vec![item; b])?,
+                    layout: BatchLayout::new(vec![item; b])?,
                 };
                 self.decode(&latents)?
             }
@@ -172,18 +172,14 @@ impl Inference {
     }
 
     fn encode(&self, clips: Tensor<5>) -> Result<TokenBatch> {
-        let clips: Vec<Tensor<4>> = clips
-            .split(1, 0)
-            .into_iter()
-            .map(|clip| clip.squeeze_dim(0))
-            .collect();
-        let patches = patchify(&clips, self.model.plan().tubelet, None)?;
-        Ok(self.model.encode(&patches, &mut Taps::off())?.latents)
+        let clips: Vec<Tensor<4>> = clips.split(1, 0).into_iter().map(|clip| clip.squeeze_dim(0)).collect();
+        let patches = patchify(&clips, self.model.config().tubelet, None)?;
+        Ok(self.model.forward_encoder(&patches, &mut Activations::off())?.latents)
     }
 
     fn decode(&self, latents: &TokenBatch) -> Result<TensorData> {
-        let patches = self.model.decode(latents, &mut Taps::off())?;
-        let clips = unpatchify_runs(&patches, self.model.plan().tubelet)?;
+        let patches = self.model.forward_decoder(latents, &mut Activations::off())?;
+        let clips = unpatchify_runs(&patches, self.model.config().tubelet)?;
         Ok(Tensor::cat(clips, 0).into_data())
     }
 
@@ -193,56 +189,54 @@ impl Inference {
     }
 }
 
-/// Training steps on the same pictures.
+/// Training steps on the same images.
 struct Training {
     trainer: Trainer,
-    pictures: Vec<Picture>,
+    clips: Vec<Clip>,
     first: Option<Step>,
 }
 
 impl Training {
     fn new(case: &Case, device: &Device) -> Result<Self> {
         let config = case.config.as_ref();
-        let config = config.ok_or_else(|| Error::Input("the case has no config".into()))?;
+        let config = config.ok_or_else(|| Error::InvalidArgument("the case has no config".into()))?;
         let trainer = Trainer::new(config, device)?;
-        let pictures = read_pictures(&case.input)?;
+        let clips: Vec<Clip> = read_images(&case.input)?.into_iter().map(Clip::from).collect();
         if let Some(path) = &case.noise {
-            let plan = trainer.plan();
-            let tokens = Grid::covering(case.extent, plan.tubelet).tokens();
-            let shape = [pictures.len(), tokens, plan.channels];
+            let model = trainer.model_config();
+            let tokens = TokenGrid::covering(case.shape, model.tubelet).tokens();
+            let shape = [clips.len(), tokens, model.channels];
             let first = noise(shape, &[config.seed, 0, 0], device);
             write(path, "noise", first.into_data())?;
         }
         Ok(Self {
             trainer,
-            pictures,
+            clips,
             first: None,
         })
     }
 
     fn run(&mut self) -> Result<f64> {
-        let pictures = self.pictures.clone();
+        let clips = self.clips.clone();
         let start = Instant::now();
-        let step = self.trainer.step(pictures)?;
+        let step = self.trainer.step(clips)?;
         let seconds = start.elapsed().as_secs_f64();
         self.first.get_or_insert(step);
         Ok(seconds)
     }
 
     fn finish(self, path: &Path) -> Result<()> {
-        let first = self.first.map(|step| {
-            json!({ "loss": step.losses.loss, "gradient_norm": step.gradient_norm }).to_string()
-        });
-        write_atomically(path, |out| {
-            out.write_all(first.unwrap_or_default().as_bytes())
-        })
+        let first = self
+            .first
+            .map(|step| json!({ "loss": step.losses.loss, "gradient_norm": step.gradient_norm }).to_string());
+        write_atomically(path, |out| out.write_all(first.unwrap_or_default().as_bytes()))
     }
 }
 
-/// Pictures to the features of the FID network.
+/// Images to the features of the FID network.
 struct Features {
     extractor: Extractor,
-    pictures: Vec<Picture>,
+    images: Vec<Image>,
     output: Vec<f32>,
 }
 
@@ -251,39 +245,36 @@ impl Features {
         let network = FeatureNetwork::InceptionFid;
         let source = Source::open(&case.model, device)?;
         Ok(Self {
-            extractor: Extractor::load(network, &source, network.preparation())?,
-            pictures: read_pictures(&case.input)?,
+            extractor: Extractor::load(network, &source, network.preprocess())?,
+            images: read_images(&case.input)?,
             output: Vec::new(),
         })
     }
 
     fn run(&mut self) -> Result<f64> {
         let start = Instant::now();
-        let pictures = self.pictures.par_iter();
-        let prepared =
-            pictures.map(|picture| self.extractor.prepare(std::slice::from_ref(picture)));
+        let images = self.images.par_iter();
+        let prepared = images.map(|image| self.extractor.prepare(std::slice::from_ref(image)));
         let prepared: Vec<Vec<f32>> = prepared.collect::<Result<_>>()?;
         self.output = self.extractor.extract(&prepared)?.features;
         Ok(start.elapsed().as_secs_f64())
     }
 
     fn finish(self, path: &Path) -> Result<()> {
-        let shape = [self.pictures.len(), self.extractor.kind().features()];
+        let shape = [self.images.len(), self.extractor.kind().features()];
         write(path, "output", TensorData::new(self.output, shape))
     }
 }
 
-/// Pictures of an input file of bytes `[B, H, W, 3]`, as floats.
-fn read_pictures(path: &Path) -> Result<Vec<Picture>> {
+/// Images of an input file of bytes `[B, H, W, 3]`, as floats.
+fn read_images(path: &Path) -> Result<Vec<Image>> {
     let (values, shape) = read(path)?;
     let [_, height, width, _] = shape[..] else {
-        return Err(Error::Input("pictures [B, H, W, 3] expected".into()));
+        return Err(Error::InvalidArgument("images [B, H, W, 3] expected".into()));
     };
     let bytes: Vec<u8> = values.into_iter().map(|v| v as u8).collect();
-    let pictures = bytes.chunks(height * width * 3);
-    pictures
-        .map(|rgb| Picture::new(width, height, rgb.to_vec()))
-        .collect()
+    let images = bytes.chunks(height * width * 3);
+    images.map(|rgb| Image::new(width, height, rgb.to_vec())).collect()
 }
 
 /// The one tensor of an input file.
@@ -299,7 +290,7 @@ fn write(path: &Path, name: &str, data: TensorData) -> Result<()> {
         shape: data.shape().to_vec(),
         values: Box::new(move || data.try_into_vec().map_err(io::Error::other)),
     };
-    write_tensors(path, &BTreeMap::new(), vec![tensor], Precision::F32)
+    write_tensors(path, &BTreeMap::new(), vec![tensor], Dtype::F32)
 }
 
 /// The most memory this process ever held; 0 where the system does not say.

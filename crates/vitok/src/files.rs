@@ -19,10 +19,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Io`] naming `path`.
-pub fn write_atomically(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> Result<()> {
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
     let folder = made_parent(path)?;
     let failed = |e| Error::io(path, "write", e);
     let mut builder = tempfile::Builder::new();
@@ -34,8 +31,8 @@ pub fn write_atomically(
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     // Only the kind: the text would name the temporary file instead of `path`.
-    let (file, _live) = Live::made(|| builder.tempfile_in(folder), |file| file.path())
-        .map_err(|e| failed(e.kind().into()))?;
+    let (file, _live) =
+        Live::made(|| builder.tempfile_in(folder), |file| file.path()).map_err(|e| failed(e.kind().into()))?;
     let mut buffered = BufWriter::new(file.as_file());
     write(&mut buffered).map_err(failed)?;
     let inner = buffered.into_inner().map_err(|e| failed(e.into_error()))?;
@@ -54,13 +51,9 @@ pub fn write_atomically(
 /// the name of everything in it.
 ///
 /// # Errors
-/// What `fill` returns, [`Error::Input`] for a folder with something else in it, or [`Error::Io`]
+/// What `fill` returns, [`Error::InvalidArgument`] for a folder with something else in it, or [`Error::Io`]
 /// naming `path`; an old folder is then untouched.
-pub fn replace_folder(
-    path: &Path,
-    ours: impl Fn(&str) -> bool,
-    fill: impl FnOnce(&Path) -> Result<()>,
-) -> Result<()> {
+pub fn replace_folder(path: &Path, ours: impl Fn(&str) -> bool, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let parent = made_parent(path)?;
     let failed = |e| Error::io(path, "write", e);
     let exists = path.is_dir();
@@ -68,7 +61,7 @@ pub fn replace_folder(
         for entry in fs::read_dir(path).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
             if !name.to_str().is_some_and(&ours) {
-                return Err(Error::Input(format!(
+                return Err(Error::InvalidArgument(format!(
                     "{}: not replaced, because it holds {}; choose another output folder",
                     path.display(),
                     name.display()
@@ -103,10 +96,7 @@ impl Scratch {
         let mut builder = tempfile::Builder::new();
         builder.prefix(".vitok-");
         let (folder, live) = Live::made(|| builder.tempdir_in(parent), |folder| folder.path())?;
-        Ok(Self {
-            folder,
-            _live: live,
-        })
+        Ok(Self { folder, _live: live })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -138,10 +128,7 @@ fn live() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 impl Live {
     /// Makes something temporary and enters it, in one step, so that none escapes
     /// [`remove_temporaries`].
-    fn made<T>(
-        make: impl FnOnce() -> io::Result<T>,
-        path: impl Fn(&T) -> &Path,
-    ) -> io::Result<(T, Self)> {
+    fn made<T>(make: impl FnOnce() -> io::Result<T>, path: impl Fn(&T) -> &Path) -> io::Result<(T, Self)> {
         let mut live = live();
         let made = make()?;
         let path = path(&made).to_owned();

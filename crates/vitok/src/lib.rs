@@ -1,26 +1,25 @@
 #![doc = include_str!("../README.md")]
 
-pub mod baselines;
-pub mod config;
 pub mod data;
 mod device;
+pub mod env;
 mod error;
 pub mod evaluate;
 pub mod features;
 pub mod files;
-pub mod hub;
-pub mod latents;
 pub mod losses;
+pub mod media;
+pub mod metrics;
 pub mod nn;
+pub mod observe;
 pub mod patches;
-pub mod pixels;
-mod random;
-pub mod tensor_file;
+mod rng;
 pub mod tokenizer;
+pub mod toml_file;
 pub mod train;
-pub mod weight_file;
+pub mod weights;
 
 /// Burn's device, where tensors are and what computes with them.
 pub use burn::tensor::Device;
 pub use device::open_device;
-pub use error::{Error, Result};
+pub use error::{Error, Remedy, Result};

@@ -5,14 +5,12 @@ use std::path::Path;
 
 use anyhow::bail;
 use serde::Serialize;
-use vitok::baselines::{Jpeg, LinearCode, LinearFit, bicubic, bicubic_size, jpeg};
-use vitok::data::Collection;
-use vitok::evaluate::{PictureScores, mean_scores, score_picture};
-use vitok::patches::{Extent, Grid};
-use vitok::pixels::{
-    Picture, ReadOptions, Size, centre_crop_guided_diffusion, picture_grid, write_picture,
-};
-use vitok::tokenizer::{Half, Tokenizer};
+use vitok::tokenizer::baselines::{Jpeg, Pca, PcaFit, bicubic, bicubic_size, jpeg};
+use vitok::data::Dataset;
+use vitok::metrics::{ImageScores, mean_scores, score_image};
+use vitok::patches::{ClipShape, TokenGrid};
+use vitok::media::{Image, ReadOptions, Size, center_crop_guided_diffusion, make_grid, write_image};
+use vitok::tokenizer::vit::{LoadPart, Tokenizer};
 
 use crate::args::CompareArgs;
 use crate::{batch, model, output};
@@ -26,7 +24,7 @@ const BATCH_PIXELS: usize = 16 * 64 * 64;
 #[derive(Serialize)]
 struct Table {
     size: usize,
-    pictures: usize,
+    images: usize,
     rows: Vec<Row>,
 }
 
@@ -41,11 +39,11 @@ struct Row {
 }
 
 pub fn run(args: &CompareArgs) -> anyhow::Result<bool> {
-    let tokenizer = model::load(&args.model, Half::Both)?;
+    let tokenizer = model::load(&args.model, LoadPart::Both)?;
     let tubelet = tokenizer.plan().tubelet;
     if tubelet.frames != 1 {
         bail!(
-            "pictures have one frame; this model's tubelets have {}",
+            "images have one frame; this model's tubelets have {}",
             tubelet.frames
         );
     }
@@ -53,7 +51,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<bool> {
     check_apart(&scored, &fitted_on)?;
     check_outputs(args)?;
     let mut bad = 0;
-    let pictures = read_all(&scored, args.max_pixels, &mut bad)?;
+    let images = read_all(&scored, args.max_pixels, &mut bad)?;
     let fit = match fitted_on.is_empty() {
         true => None,
         false => Some(read_all(&fitted_on, args.max_pixels, &mut bad)?),
@@ -61,17 +59,17 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<bool> {
     let stored = stored_linear(args, &tokenizer, fit.is_some())?;
     let mut tables = Vec::new();
     for &size in &args.size {
-        let crop = |p: &Picture| centre_crop_guided_diffusion(p, size);
-        let originals = pictures
+        let crop = |p: &Image| center_crop_guided_diffusion(p, size);
+        let originals = images
             .iter()
             .map(crop)
             .collect::<vitok::Result<Vec<_>>>()?;
         let fitted = match &fit {
             None => None,
-            Some(pictures) => {
-                let mut fit = LinearFit::new(tubelet.patch);
-                for picture in pictures {
-                    fit.add(&crop(picture)?)?;
+            Some(images) => {
+                let mut fit = PcaFit::new(tubelet.patch);
+                for image in images {
+                    fit.add(&crop(image)?)?;
                 }
                 Some(fit.finish(tokenizer.plan().channels)?)
             }
@@ -89,13 +87,13 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<bool> {
             show(table)?;
         }
         output::line(
-            "PSNR and SSIM: means of each picture's, on bytes (SSIM as torchmetrics); centre crops \
+            "PSNR and SSIM: means of each image's, on bytes (SSIM as torchmetrics); center crops \
              as guided diffusion's",
         )?;
     }
     if bad > 0 {
         output::error(&format!(
-            "{bad} pictures could not be read and are not in the means"
+            "{bad} images could not be read and are not in the means"
         ));
     }
     Ok(bad == 0)
@@ -106,14 +104,14 @@ fn stored_linear(
     args: &CompareArgs,
     tokenizer: &Tokenizer,
     fitted: bool,
-) -> anyhow::Result<Option<LinearCode>> {
+) -> anyhow::Result<Option<Pca>> {
     let beside = Path::new(&args.model.model).join(LINEAR);
     let path = match &args.linear {
         Some(path) => path,
         None if !fitted && beside.exists() => &beside,
         None => return Ok(None),
     };
-    let code = LinearCode::read(path)?;
+    let code = Pca::read(path)?;
     let plan = tokenizer.plan();
     if (code.patch(), code.channels()) != (plan.tubelet.patch, plan.channels) {
         bail!(
@@ -128,10 +126,10 @@ fn stored_linear(
     Ok(Some(code))
 }
 
-fn open_all(inputs: &[String]) -> anyhow::Result<Vec<Collection>> {
+fn open_all(inputs: &[String]) -> anyhow::Result<Vec<Dataset>> {
     let mut collections = Vec::new();
     for input in inputs {
-        let collection = Collection::open(input)?;
+        let collection = Dataset::open(input)?;
         collection
             .warnings()
             .iter()
@@ -142,11 +140,11 @@ fn open_all(inputs: &[String]) -> anyhow::Result<Vec<Collection>> {
 }
 
 /// A baseline fitted on what it is scored on would be flattered.
-fn check_apart(scored: &[Collection], fitted_on: &[Collection]) -> anyhow::Result<()> {
-    let scored: HashSet<String> = scored.iter().flat_map(Collection::identities).collect();
-    let mut fitted_on = fitted_on.iter().flat_map(Collection::identities);
+fn check_apart(scored: &[Dataset], fitted_on: &[Dataset]) -> anyhow::Result<()> {
+    let scored: HashSet<String> = scored.iter().flat_map(Dataset::identities).collect();
+    let mut fitted_on = fitted_on.iter().flat_map(Dataset::identities);
     match fitted_on.find(|fitted| scored.contains(fitted)) {
-        Some(both) => bail!("{both} is among the scored pictures and in --fit too"),
+        Some(both) => bail!("{both} is among the scored images and in --fit too"),
         None => Ok(()),
     }
 }
@@ -155,7 +153,7 @@ fn check_apart(scored: &[Collection], fitted_on: &[Collection]) -> anyhow::Resul
 fn check_outputs(args: &CompareArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.save_linear
         && path.exists()
-        && LinearCode::read(path).is_err()
+        && Pca::read(path).is_err()
     {
         bail!(
             "{}: exists and is no linear code, so it is not overwritten; choose another --save-linear",
@@ -168,7 +166,7 @@ fn check_outputs(args: &CompareArgs) -> anyhow::Result<()> {
     for input in args.inputs.iter().chain(&args.fit).map(Path::new) {
         if input.is_dir() && out.starts_with(batch::real(input)) {
             bail!(
-                "the sheets would lie among the pictures of {}; choose another --out",
+                "the sheets would lie among the images of {}; choose another --out",
                 input.display()
             );
         }
@@ -177,21 +175,21 @@ fn check_outputs(args: &CompareArgs) -> anyhow::Result<()> {
 }
 
 fn read_all(
-    collections: &[Collection],
+    collections: &[Dataset],
     max_pixels: u64,
     bad: &mut usize,
-) -> anyhow::Result<Vec<Picture>> {
+) -> anyhow::Result<Vec<Image>> {
     let options = ReadOptions {
         max_pixels,
         ..Default::default()
     };
-    let mut pictures = Vec::new();
+    let mut images = Vec::new();
     for collection in collections {
         let bar = batch::progress(collection.records().len());
         bar.set_message(collection.name().to_owned());
         for index in 0..collection.records().len() {
-            match collection.picture(index, &options) {
-                Ok(picture) => pictures.push(picture),
+            match collection.image(index, &options) {
+                Ok(image) => images.push(image),
                 Err(error) => {
                     *bad += 1;
                     bar.suspend(|| output::error(&error.to_string()));
@@ -201,40 +199,40 @@ fn read_all(
         }
         bar.finish_and_clear();
     }
-    if pictures.is_empty() {
-        bail!("none of the pictures can be read");
+    if images.is_empty() {
+        bail!("none of the images can be read");
     }
-    Ok(pictures)
+    Ok(images)
 }
 
 fn compare(
     tokenizer: &Tokenizer,
-    linear: Option<&LinearCode>,
+    linear: Option<&Pca>,
     size: usize,
-    originals: &[Picture],
+    originals: &[Image],
     args: &CompareArgs,
 ) -> anyhow::Result<Table> {
     let tubelet = tokenizer.plan().tubelet;
-    let extent = Extent {
+    let extent = ClipShape {
         frames: 1,
         height: size,
         width: size,
     };
-    let values = Grid::covering(extent, tubelet).tokens() * tokenizer.plan().channels;
+    let values = TokenGrid::covering(extent, tubelet).tokens() * tokenizer.plan().channels;
     let plan = tokenizer.plan();
     let bytes = 2.0 * values as f64;
     let mut codes = vec![Code {
         name: "vitok".into(),
         values: Some(values),
         bytes,
-        pictures: reconstruct(tokenizer, size, originals)?,
+        images: reconstruct(tokenizer, size, originals)?,
     }];
     if let Some(linear) = linear {
         codes.push(Code {
             name: format!("PCA {p}x{p} to {}", plan.channels, p = plan.tubelet.patch),
             values: Some(values),
             bytes,
-            pictures: all(originals, |p| linear.reconstruct(p))?,
+            images: all(originals, |p| linear.reconstruct(p))?,
         });
     }
     let small = bicubic_size(Size::new(size, size), values);
@@ -242,17 +240,17 @@ fn compare(
         name: format!("bicubic {}x{}", small.width, small.height),
         values: Some(3 * small.pixels()),
         bytes: 3.0 * small.pixels() as f64,
-        pictures: all(originals, |p| bicubic(p, values))?,
+        images: all(originals, |p| bicubic(p, values))?,
     });
     codes.push(jpeg_code(originals, 2 * values)?);
     if let Some(out) = &args.out {
         write_sheet(out, size, originals, &codes)?;
     }
     let rows = codes.into_iter().map(|code| {
-        let pairs = originals.iter().zip(&code.pictures);
-        let scores = pairs.map(|(original, found)| score_picture(original, found));
+        let pairs = originals.iter().zip(&code.images);
+        let scores = pairs.map(|(original, found)| score_image(original, found));
         let scores = scores.collect::<vitok::Result<Vec<_>>>()?;
-        let PictureScores { psnr, ssim } = mean_scores(&scores)?;
+        let ImageScores { psnr, ssim } = mean_scores(&scores)?;
         Ok(Row {
             code: code.name,
             values: code.values,
@@ -263,24 +261,24 @@ fn compare(
     });
     Ok(Table {
         size,
-        pictures: originals.len(),
+        images: originals.len(),
         rows: rows.collect::<anyhow::Result<_>>()?,
     })
 }
 
-/// What a code makes of the pictures.
+/// What a code makes of the images.
 struct Code {
     name: String,
-    /// Numbers in the code of a picture; none for JPEG, which has bytes only.
+    /// Numbers in the code of an image; none for JPEG, which has bytes only.
     values: Option<usize>,
-    /// Bytes of the code of a picture.
+    /// Bytes of the code of an image.
     bytes: f64,
-    pictures: Vec<Picture>,
+    images: Vec<Image>,
 }
 
 fn all<T>(
-    originals: &[Picture],
-    code: impl Fn(&Picture) -> vitok::Result<T>,
+    originals: &[Image],
+    code: impl Fn(&Image) -> vitok::Result<T>,
 ) -> vitok::Result<Vec<T>> {
     originals.iter().map(code).collect()
 }
@@ -288,8 +286,8 @@ fn all<T>(
 fn reconstruct(
     tokenizer: &Tokenizer,
     size: usize,
-    originals: &[Picture],
-) -> vitok::Result<Vec<Picture>> {
+    originals: &[Image],
+) -> vitok::Result<Vec<Image>> {
     let bar = batch::progress(originals.len());
     bar.set_message(format!("{size} x {size}"));
     let mut found = Vec::with_capacity(originals.len());
@@ -301,8 +299,8 @@ fn reconstruct(
     Ok(found)
 }
 
-fn jpeg_code(originals: &[Picture], most: usize) -> vitok::Result<Code> {
-    let files = all(originals, |picture| jpeg(picture, most))?;
+fn jpeg_code(originals: &[Image], most: usize) -> vitok::Result<Code> {
+    let files = all(originals, |image| jpeg(image, most))?;
     let mean = |of: fn(&Jpeg) -> f64| files.iter().map(of).sum::<f64>() / files.len() as f64;
     let (bytes, quality) = (mean(|f| f.bytes as f64), mean(|f| f64::from(f.quality)));
     let over = match bytes > most as f64 {
@@ -313,32 +311,32 @@ fn jpeg_code(originals: &[Picture], most: usize) -> vitok::Result<Code> {
         name: format!("JPEG (quality {quality:.0}{over})"),
         values: None,
         bytes,
-        pictures: files.into_iter().map(|file| file.picture).collect(),
+        images: files.into_iter().map(|file| file.image).collect(),
     })
 }
 
-/// A sheet of pictures: a row each, the original and then every code in the table's order.
+/// A sheet of images: a row each, the original and then every code in the table's order.
 fn write_sheet(
     out: &Path,
     size: usize,
-    originals: &[Picture],
+    originals: &[Image],
     codes: &[Code],
 ) -> vitok::Result<()> {
     /// Rows of a sheet.
     const ROWS: usize = 16;
-    let row = |(i, original): (usize, &Picture)| {
-        let found = codes.iter().map(|code| code.pictures[i].clone());
+    let row = |(i, original): (usize, &Image)| {
+        let found = codes.iter().map(|code| code.images[i].clone());
         std::iter::once(original.clone()).chain(found).collect()
     };
-    let rows: Vec<Vec<Picture>> = originals.iter().enumerate().take(ROWS).map(row).collect();
+    let rows: Vec<Vec<Image>> = originals.iter().enumerate().take(ROWS).map(row).collect();
     let path = out.join(format!("compare-{size}.png"));
-    write_picture(&path, &picture_grid(&rows)?)
+    write_image(&path, &make_grid(&rows)?)
 }
 
 fn show(table: &Table) -> anyhow::Result<()> {
     output::line(&format!(
-        "{size} x {size}, {} pictures",
-        table.pictures,
+        "{size} x {size}, {} images",
+        table.images,
         size = table.size
     ))?;
     let rows = table.rows.iter().map(|row| {

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use serde::Serialize;
 use vitok::files::find_files;
-use vitok::latents::Latents;
-use vitok::patches::{Extent, Grid};
-use vitok::pixels::{Picture, pictures_from_clip};
-use vitok::tokenizer::{Half, Tokenizer};
+use vitok::tokenizer::Latents;
+use vitok::patches::{ClipShape, TokenGrid};
+use vitok::media::{Image, images_from_clip};
+use vitok::tokenizer::vit::{LoadPart, Tokenizer};
 
-use crate::args::{DecodeArgs, PictureFormat};
+use crate::args::{DecodeArgs, OutputFormat};
 use crate::batch::{self, Job, Work};
 use crate::{model, output};
 
@@ -21,16 +21,16 @@ struct Row {
     input: PathBuf,
     #[serde(serialize_with = "output::path")]
     output: PathBuf,
-    extent: Extent,
+    extent: ClipShape,
     /// Reading, its share of the model's time, and writing.
     seconds: f64,
 }
 
 pub fn run(args: &DecodeArgs) -> anyhow::Result<bool> {
     let jobs = batch::collect(&args.inputs, &args.out, find_latents);
-    let tokenizer = model::load(&args.model, Half::Decoder)?;
+    let tokenizer = model::load(&args.model, LoadPart::Decoder)?;
     let outcome = batch::run(jobs, &Decode { tokenizer, args });
-    batch::report(&outcome, args.json, &["picture", "pixels", "ms"], |row| {
+    batch::report(&outcome, args.json, &["image", "pixels", "ms"], |row| {
         vec![
             row.output.display().to_string(),
             row.extent.to_string(),
@@ -41,11 +41,11 @@ pub fn run(args: &DecodeArgs) -> anyhow::Result<bool> {
 
 fn ending(args: &DecodeArgs) -> &'static str {
     match args.format {
-        PictureFormat::Png => ".png",
-        PictureFormat::Jpg => ".jpg",
-        PictureFormat::Webp => ".webp",
-        PictureFormat::Bmp => ".bmp",
-        PictureFormat::Tiff => ".tiff",
+        OutputFormat::Png => ".png",
+        OutputFormat::Jpg => ".jpg",
+        OutputFormat::Webp => ".webp",
+        OutputFormat::Bmp => ".bmp",
+        OutputFormat::Tiff => ".tiff",
     }
 }
 
@@ -56,10 +56,10 @@ struct Decode<'a> {
 
 impl Work for Decode<'_> {
     type Input = Latents;
-    type Made = Vec<Picture>;
+    type Made = Vec<Image>;
     type Row = Row;
 
-    /// A picture's file, or a clip's folder of frames; which, only the latents tell.
+    /// An image's file, or a clip's folder of frames; which, only the latents tell.
     fn outputs(&self, job: &Job) -> Vec<PathBuf> {
         vec![
             job.output(&self.args.out, ending(self.args)),
@@ -67,7 +67,7 @@ impl Work for Decode<'_> {
         ]
     }
 
-    fn weigh(&self, job: &Job) -> u64 {
+    fn size_hint(&self, job: &Job) -> u64 {
         std::fs::metadata(&job.input).map_or(0, |about| about.len())
     }
 
@@ -76,7 +76,7 @@ impl Work for Decode<'_> {
         let (plan, ours) = (self.tokenizer.plan(), self.tokenizer.fingerprint());
         if !self.args.any_model && !ours.is_empty() && info.model != ours {
             bail!(
-                "{}: made by another model ({}, {}) than this one ({}, {ours}), or by it in another precision; use that one, or pass --any-model",
+                "{}: made by another model ({}, {}) than this one ({}, {ours}), or by it in another dtype; use that one, or pass --any-model",
                 job.input.display(),
                 info.variant,
                 info.model,
@@ -86,14 +86,14 @@ impl Work for Decode<'_> {
         Ok(latents)
     }
 
-    fn size(&self, latents: &Latents) -> (Extent, Grid) {
+    fn size(&self, latents: &Latents) -> (ClipShape, TokenGrid) {
         (latents.extent, latents.grid)
     }
 
-    fn compute(&self, latents: &[Latents]) -> anyhow::Result<Vec<Vec<Picture>>> {
+    fn compute(&self, latents: &[Latents]) -> anyhow::Result<Vec<Vec<Image>>> {
         let clips = self.tokenizer.decode_latents(latents)?.into_iter();
         Ok(clips
-            .map(pictures_from_clip)
+            .map(images_from_clip)
             .collect::<vitok::Result<_>>()?)
     }
 
@@ -101,11 +101,11 @@ impl Work for Decode<'_> {
         &self,
         job: &Job,
         latents: Latents,
-        pictures: Vec<Picture>,
+        images: Vec<Image>,
         spent: Duration,
     ) -> anyhow::Result<Row> {
         let start = Instant::now();
-        let output = job.write(&self.args.out, "", ending(self.args), &pictures)?;
+        let output = job.write(&self.args.out, "", ending(self.args), &images)?;
         Ok(Row {
             input: job.input.clone(),
             output,

@@ -3,7 +3,7 @@
 mod metrics;
 
 use anyhow::bail;
-use vitok::hub;
+use vitok::weights::hub;
 
 use crate::args::DownloadArgs;
 use crate::output;

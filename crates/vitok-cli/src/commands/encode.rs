@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use vitok::latents::{LatentInfo, Latents};
-use vitok::patches::{Extent, Grid};
-use vitok::pixels::{Picture, clip_from_pictures, find_pictures};
-use vitok::tensor_file::Precision;
-use vitok::tokenizer::{Half, Tokenizer};
+use vitok::tokenizer::{LatentInfo, Latents};
+use vitok::patches::{ClipShape, TokenGrid};
+use vitok::media::{Image, clip_from_images, find_images};
+use vitok::weights::Dtype;
+use vitok::tokenizer::vit::{LoadPart, Tokenizer};
 
 use crate::args::{EncodeArgs, LatentPrecision};
 use crate::batch::{self, Job, Work};
@@ -20,8 +20,8 @@ struct Row {
     input: PathBuf,
     #[serde(serialize_with = "output::path")]
     output: PathBuf,
-    extent: Extent,
-    grid: Grid,
+    extent: ClipShape,
+    grid: TokenGrid,
     bytes: u64,
     /// Reading, its share of the model's time, and writing.
     seconds: f64,
@@ -29,9 +29,9 @@ struct Row {
 
 pub fn run(args: &EncodeArgs) -> anyhow::Result<bool> {
     let jobs = batch::collect(&args.inputs, &args.out, |path| {
-        find_pictures(&[path.to_owned()])
+        find_images(&[path.to_owned()])
     });
-    let tokenizer = model::load(&args.model, Half::Encoder)?;
+    let tokenizer = model::load(&args.model, LoadPart::Encoder)?;
     let outcome = batch::run(jobs, &Encode { tokenizer, args });
     batch::report(
         &outcome,
@@ -56,7 +56,7 @@ struct Encode<'a> {
 
 impl Work for Encode<'_> {
     /// Frames, and their rate.
-    type Input = (Vec<Picture>, Option<f64>);
+    type Input = (Vec<Image>, Option<f64>);
     type Made = Latents;
     type Row = Row;
 
@@ -64,31 +64,31 @@ impl Work for Encode<'_> {
         vec![self.place(job)]
     }
 
-    fn weigh(&self, job: &Job) -> u64 {
-        preprocess::weigh(&job.input, &self.args.pictures)
+    fn size_hint(&self, job: &Job) -> u64 {
+        preprocess::size_hint(&job.input, &self.args.images)
     }
 
-    fn read(&self, job: &Job) -> anyhow::Result<Self::Input> {
+    fn read(&self, job: &Job) -> anyhow::Result<Self::InvalidArgument> {
         let patch = self.tokenizer.plan().tubelet.patch;
         Ok(preprocess::read_clip(
             &job.input,
-            &self.args.pictures,
+            &self.args.images,
             patch,
         )?)
     }
 
-    fn size(&self, (frames, _): &Self::Input) -> (Extent, Grid) {
+    fn size(&self, (frames, _): &Self::InvalidArgument) -> (ClipShape, TokenGrid) {
         let extent = preprocess::extent(frames);
         (
             extent,
-            Grid::covering(extent, self.tokenizer.plan().tubelet),
+            TokenGrid::covering(extent, self.tokenizer.plan().tubelet),
         )
     }
 
-    fn compute(&self, inputs: &[Self::Input]) -> anyhow::Result<Vec<Latents>> {
+    fn compute(&self, inputs: &[Self::InvalidArgument]) -> anyhow::Result<Vec<Latents>> {
         let clips = inputs
             .iter()
-            .map(|(frames, _)| clip_from_pictures(frames, self.tokenizer.device()));
+            .map(|(frames, _)| clip_from_images(frames, self.tokenizer.device()));
         let clips = clips.collect::<vitok::Result<Vec<_>>>()?;
         Ok(self.tokenizer.encode_clips(&clips)?)
     }
@@ -96,7 +96,7 @@ impl Work for Encode<'_> {
     fn finish(
         &self,
         job: &Job,
-        (_, fps): Self::Input,
+        (_, fps): Self::InvalidArgument,
         latents: Latents,
         spent: Duration,
     ) -> anyhow::Result<Row> {
@@ -109,14 +109,14 @@ impl Work for Encode<'_> {
             .file_name()
             .map(|n| n.to_string_lossy().into_owned());
         let output = self.place(job);
-        let precision = match self.args.precision {
-            LatentPrecision::F32 => Precision::F32,
-            LatentPrecision::F16 => Precision::F16,
+        let dtype = match self.args.dtype {
+            LatentPrecision::F32 => Dtype::F32,
+            LatentPrecision::F16 => Dtype::F16,
         };
-        latents.write(&output, &info, precision)?;
+        latents.write(&output, &info, dtype)?;
         Ok(Row {
             input: job.input.clone(),
-            bytes: (latents.values.len() * precision.bytes()) as u64,
+            bytes: (latents.values.len() * dtype.bytes()) as u64,
             output,
             extent: latents.extent,
             grid: latents.grid,

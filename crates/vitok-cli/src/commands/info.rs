@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use vitok::patches::Extent;
-use vitok::tokenizer::{Counts, plan_of_files};
+use vitok::patches::ClipShape;
+use vitok::tokenizer::vit::{Counts, config_of_files};
 
 use crate::args::InfoArgs;
 use crate::{model, output};
@@ -13,20 +13,20 @@ pub fn run(args: &InfoArgs) -> anyhow::Result<bool> {
     let path = Path::new(name);
     let is_spec = path.extension().is_some_and(|e| e == "toml");
     let name = name.strip_prefix("random:").unwrap_or(name);
-    let plan = match vitok::hub::find(name) {
-        _ if path.exists() && !is_spec => plan_of_files(path)?,
+    let plan = match vitok::weights::hub::find(name) {
+        _ if path.exists() && !is_spec => config_of_files(path)?,
         Some(release) => model::plan_of(release.variant)?,
         None if is_spec => model::plan_of(name)?,
         // A variant's name may look like a repository's.
         None => model::plan_of(name).or_else(|error| match model::locate(name) {
-            Ok(folder) => plan_of_files(&folder),
+            Ok(folder) => config_of_files(&folder),
             Err(_) => Err(error),
         })?,
     };
     let (width, height) = args.size;
     let counts = Counts::new(
         &plan,
-        Extent {
+        ClipShape {
             frames: usize::from(args.frames),
             height,
             width,
@@ -43,7 +43,7 @@ pub fn run(args: &InfoArgs) -> anyhow::Result<bool> {
     );
     let grid = counts.grid;
     let giga = |n: u64| format!("{:.1}", n as f64 / 1e9);
-    let stack = |s: &vitok::config::StackPlan| {
+    let stack = |s: &vitok::nn::StackConfig| {
         format!(
             "{} x {} ({} heads, MLP {})",
             s.width, s.depth, s.heads, s.hidden

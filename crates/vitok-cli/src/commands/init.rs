@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::bail;
-use vitok::tokenizer::Tokenizer;
+use vitok::tokenizer::vit::Tokenizer;
 
 use crate::args::InitArgs;
 use crate::{model, output};
@@ -12,7 +12,7 @@ pub fn run(args: &InitArgs) -> anyhow::Result<bool> {
     let plan = model::plan_of(&args.variant)?;
     check_target(&args.out)?;
     let tokenizer = Tokenizer::random(plan, args.seed, &vitok::open_device("cpu")?)?;
-    tokenizer.save(&args.out, args.layout.into(), args.precision.into())?;
+    tokenizer.save(&args.out, args.layout.into(), args.dtype.into())?;
     output::line(&format!(
         "{} with random weights (seed {}) is in {}",
         tokenizer.plan().variant,

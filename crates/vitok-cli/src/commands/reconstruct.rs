@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use vitok::evaluate::{PICTURE_SSIM, byte_planes, psnr, ssim};
-use vitok::patches::{Extent, Grid};
-use vitok::pixels::{Picture, clip_from_pictures, find_pictures, pictures_from_clip, side_by_side};
-use vitok::tokenizer::{Half, Tokenizer};
+use vitok::metrics::{IMAGE_SSIM, psnr, ssim};
+use vitok::media::byte_planes;
+use vitok::patches::{ClipShape, TokenGrid};
+use vitok::media::{Image, clip_from_images, find_images, images_from_clip, side_by_side};
+use vitok::tokenizer::vit::{LoadPart, Tokenizer};
 
 use crate::args::ReconstructArgs;
 use crate::batch::{self, Job, Work};
@@ -21,16 +22,16 @@ struct Row {
     output: PathBuf,
     #[serde(serialize_with = "output::path")]
     comparison: PathBuf,
-    extent: Extent,
+    extent: ClipShape,
     /// Decibels on bytes; null for a perfect reconstruction.
     psnr: Option<f64>,
-    /// Null for pictures too small for its window.
+    /// Null for images too small for its window.
     ssim: Option<f64>,
     /// Bytes of the latents in f16.
     bytes: u64,
     /// Bytes of RGB over bytes of f16 latents.
     ratio: f64,
-    /// Its share, where small pictures of one size are computed together.
+    /// Its share, where small images of one size are computed together.
     encode_seconds: f64,
     /// Likewise.
     decode_seconds: f64,
@@ -38,12 +39,12 @@ struct Row {
 
 pub fn run(args: &ReconstructArgs) -> anyhow::Result<bool> {
     let jobs = batch::collect(&args.inputs, &args.out, |path| {
-        find_pictures(&[path.to_owned()])
+        find_images(&[path.to_owned()])
     });
-    let tokenizer = model::load(&args.model, Half::Both)?;
+    let tokenizer = model::load(&args.model, LoadPart::Both)?;
     let outcome = batch::run(jobs, &Reconstruct { tokenizer, args });
     let headers = [
-        "picture",
+        "image",
         "pixels",
         "PSNR dB",
         "SSIM",
@@ -72,7 +73,7 @@ pub fn run(args: &ReconstructArgs) -> anyhow::Result<bool> {
         let psnr = mean(outcome.done.iter().map(|row| row.psnr));
         let ssim = mean(outcome.done.iter().map(|row| row.ssim));
         output::line(&format!(
-            "mean: PSNR {psnr} dB, SSIM {ssim} (of each picture's on bytes; SSIM as torchmetrics)"
+            "mean: PSNR {psnr} dB, SSIM {ssim} (of each image's on bytes; SSIM as torchmetrics)"
         ))?;
     }
     Ok(ok)
@@ -83,9 +84,9 @@ struct Reconstruct<'a> {
     args: &'a ReconstructArgs,
 }
 
-/// What the model made of a picture or clip.
+/// What the model made of an image or clip.
 struct Made {
-    pictures: Vec<Picture>,
+    images: Vec<Image>,
     /// Bytes of the latents in f16.
     bytes: u64,
     encode_seconds: f64,
@@ -93,11 +94,11 @@ struct Made {
 }
 
 impl Work for Reconstruct<'_> {
-    type Input = Vec<Picture>;
+    type Input = Vec<Image>;
     type Made = Made;
     type Row = Row;
 
-    /// Reconstruction and comparison, as files for a picture or as folders for a clip.
+    /// Reconstruction and comparison, as files for an image or as folders for a clip.
     fn outputs(&self, job: &Job) -> Vec<PathBuf> {
         let endings = [".png", ".compare.png", "", ".compare"];
         endings
@@ -105,27 +106,27 @@ impl Work for Reconstruct<'_> {
             .into()
     }
 
-    fn weigh(&self, job: &Job) -> u64 {
-        preprocess::weigh(&job.input, &self.args.pictures)
+    fn size_hint(&self, job: &Job) -> u64 {
+        preprocess::size_hint(&job.input, &self.args.images)
     }
 
-    fn read(&self, job: &Job) -> anyhow::Result<Vec<Picture>> {
+    fn read(&self, job: &Job) -> anyhow::Result<Vec<Image>> {
         let patch = self.tokenizer.plan().tubelet.patch;
-        Ok(preprocess::read_clip(&job.input, &self.args.pictures, patch)?.0)
+        Ok(preprocess::read_clip(&job.input, &self.args.images, patch)?.0)
     }
 
-    fn size(&self, originals: &Vec<Picture>) -> (Extent, Grid) {
+    fn size(&self, originals: &Vec<Image>) -> (ClipShape, TokenGrid) {
         let extent = preprocess::extent(originals);
         (
             extent,
-            Grid::covering(extent, self.tokenizer.plan().tubelet),
+            TokenGrid::covering(extent, self.tokenizer.plan().tubelet),
         )
     }
 
-    fn compute(&self, originals: &[Vec<Picture>]) -> anyhow::Result<Vec<Made>> {
+    fn compute(&self, originals: &[Vec<Image>]) -> anyhow::Result<Vec<Made>> {
         let clips = originals
             .iter()
-            .map(|frames| clip_from_pictures(frames, self.tokenizer.device()));
+            .map(|frames| clip_from_images(frames, self.tokenizer.device()));
         let clips = clips.collect::<vitok::Result<Vec<_>>>()?;
         let start = Instant::now();
         let latents = self.tokenizer.encode_clips(&clips)?;
@@ -133,13 +134,13 @@ impl Work for Reconstruct<'_> {
         let start = Instant::now();
         let bytes = latents.iter().map(|l| 2 * l.values.len() as u64);
         let clips = self.tokenizer.decode_latents(&latents)?.into_iter();
-        let pictures = clips
-            .map(pictures_from_clip)
+        let images = clips
+            .map(images_from_clip)
             .collect::<vitok::Result<Vec<_>>>()?;
-        let decode_seconds = start.elapsed().as_secs_f64() / pictures.len() as f64;
-        let made = pictures.into_iter().zip(bytes);
-        let made = made.map(|(pictures, bytes)| Made {
-            pictures,
+        let decode_seconds = start.elapsed().as_secs_f64() / images.len() as f64;
+        let made = images.into_iter().zip(bytes);
+        let made = made.map(|(images, bytes)| Made {
+            images,
             bytes,
             encode_seconds,
             decode_seconds,
@@ -150,14 +151,14 @@ impl Work for Reconstruct<'_> {
     fn finish(
         &self,
         job: &Job,
-        originals: Vec<Picture>,
+        originals: Vec<Image>,
         made: Made,
         _spent: Duration,
     ) -> anyhow::Result<Row> {
-        let comparisons = originals.iter().zip(&made.pictures);
-        let comparisons = comparisons.map(|(original, picture)| side_by_side(original, picture));
+        let comparisons = originals.iter().zip(&made.images);
+        let comparisons = comparisons.map(|(original, image)| side_by_side(original, image));
         let comparisons = comparisons.collect::<vitok::Result<Vec<_>>>()?;
-        let output = job.write(&self.args.out, "", ".png", &made.pictures)?;
+        let output = job.write(&self.args.out, "", ".png", &made.images)?;
         let comparison = job
             .write(&self.args.out, ".compare", ".png", &comparisons)
             .inspect_err(|_| {
@@ -167,14 +168,14 @@ impl Work for Reconstruct<'_> {
         let extent = preprocess::extent(&originals);
         // Frames in a row: every frame counts alike.
         let planes =
-            |frames: &[Picture]| -> Vec<Vec<f32>> { frames.iter().map(byte_planes).collect() };
-        let (a, b) = (planes(&originals), planes(&made.pictures));
+            |frames: &[Image]| -> Vec<Vec<f32>> { frames.iter().map(byte_planes).collect() };
+        let (a, b) = (planes(&originals), planes(&made.images));
         let psnr = psnr(&a.concat(), &b.concat(), 255.0)?;
         let shape = [3, extent.height, extent.width];
         let each: Vec<f64> = a
             .iter()
             .zip(&b)
-            .filter_map(|(a, b)| ssim(a, b, shape, 255.0, PICTURE_SSIM).ok())
+            .filter_map(|(a, b)| ssim(a, b, shape, 255.0, IMAGE_SSIM).ok())
             .collect();
         Ok(Row {
             input: job.input.clone(),

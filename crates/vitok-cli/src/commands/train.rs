@@ -101,7 +101,7 @@ impl Observer for Watcher {
     fn event(&mut self, event: &Event) {
         self.begun = true;
         // From here on there is something to save.
-        interrupt::soften();
+        interrupt::request_stop();
         if self.json {
             if let Ok(text) = serde_json::to_string(event) {
                 self.say(&text);
@@ -112,8 +112,8 @@ impl Observer for Watcher {
             Event::Start {
                 step,
                 parameters,
-                train_pictures,
-                held_out_pictures,
+                train_images,
+                held_out_images,
                 config,
             } => {
                 let begun = match step {
@@ -121,8 +121,8 @@ impl Observer for Watcher {
                     step => format!("going on at step {step}: "),
                 };
                 self.say(&format!(
-                    "{begun}{}, {} parameters, {train_pictures} pictures to train on, \
-                     {held_out_pictures} held out, {} steps of {}",
+                    "{begun}{}, {} parameters, {train_images} images to train on, \
+                     {held_out_images} held out, {} steps of {}",
                     config.model.variant,
                     output::count(*parameters as u64),
                     config.train.steps,
@@ -140,11 +140,11 @@ impl Observer for Watcher {
             Event::Step {
                 step,
                 losses,
-                pictures_per_second,
+                images_per_second,
                 ..
             } if self.bar.is_hidden() => {
                 self.say(&format!(
-                    "step {step}: loss {:.5}, {pictures_per_second:.1} pictures/s",
+                    "step {step}: loss {:.5}, {images_per_second:.1} images/s",
                     losses.loss
                 ));
             }
@@ -160,12 +160,12 @@ impl Observer for Watcher {
 fn bar(progress: &Progress) -> ProgressBar {
     let bar = ProgressBar::new(progress.steps).with_position(progress.step);
     let batch = progress.batch as f64;
-    let style = "step {pos}/{len} [{bar:24}] {pictures}, {eta} left  {wide_msg}";
+    let style = "step {pos}/{len} [{bar:24}] {images}, {eta} left  {wide_msg}";
     if let Ok(style) = ProgressStyle::with_template(style) {
         let style = style.progress_chars("=> ").with_key(
-            "pictures",
+            "images",
             move |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
-                let _ = write!(out, "{:.1} pictures/s", state.per_sec() * batch);
+                let _ = write!(out, "{:.1} images/s", state.per_sec() * batch);
             },
         );
         bar.set_style(style);

@@ -47,6 +47,6 @@ pub fn fails(arguments: &[&str], folder: &Path, code: i32, words: &[&str]) -> Ou
     output
 }
 
-pub fn pictures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/pictures")
+pub fn images() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/images")
 }

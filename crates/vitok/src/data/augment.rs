@@ -1,40 +1,39 @@
-//! What happens to a picture between the file and the batch.
+//! What happens to an image between the file and the batch.
 
-use rand::RngExt;
-use rand::rngs::StdRng;
+use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use crate::pixels::{Filter, Picture, Size, resize_u8, token_budget_size};
+use crate::media::{Clip, Filter, Image, Size, resize_u8, token_budget_size};
 use crate::{Error, Result};
 
 /// Times a random crop is tried before the largest fitting one is taken, as torchvision does.
 const ATTEMPTS: usize = 10;
 
-/// How pictures are cropped and resized.
+/// How images are cropped and resized.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, default)]
 pub struct Augment {
     /// Which recipe.
     pub recipe: Recipe,
     /// Side of a square crop, in pixels.
     pub size: usize,
-    /// v2: most tokens of a picture that keeps its proportions. 0: as many as a square crop has.
+    /// v2: most tokens of an image that keeps its proportions. 0: as many as a square crop has.
     pub max_tokens: usize,
     /// v2: the share of square random-resized crops; the others keep their proportions.
-    pub crop_share: f64,
-    /// v2: the share of a picture's area a crop takes, at least and at most.
-    pub crop_area: [f64; 2],
+    pub crop_prob: f64,
+    /// v2: the share of an image's area a crop takes, at least and at most.
+    pub scale: [f64; 2],
     /// v2: the proportions of a crop before it is made square, at least and at most.
-    pub crop_aspect: [f64; 2],
+    pub ratio: [f64; 2],
     /// Probability of a horizontal flip.
     pub flip: f64,
 }
 
-/// How a picture becomes what the network sees.
+/// How an image becomes what the network sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recipe {
-    /// ViTok-v2's: 25 % square random-resized crops, 75 % whole pictures of native proportions
+    /// ViTok-v2's: 25 % square random-resized crops, 75 % whole images of native proportions
     /// under a token budget.
     V2,
     /// The paper's: shorter side to `size`, a square cut out at a random place.
@@ -47,9 +46,9 @@ impl Default for Augment {
             recipe: Recipe::V2,
             size: 256,
             max_tokens: 0,
-            crop_share: 0.25,
-            crop_area: [0.08, 1.0],
-            crop_aspect: [0.75, 4.0 / 3.0],
+            crop_prob: 0.25,
+            scale: [0.08, 1.0],
+            ratio: [0.75, 4.0 / 3.0],
             flip: 0.5,
         }
     }
@@ -59,9 +58,9 @@ impl Augment {
     /// Whether the numbers make sense.
     ///
     /// # Errors
-    /// [`Error::Input`] naming the key.
+    /// [`Error::InvalidArgument`] naming the key.
     pub fn check(&self) -> Result<()> {
-        let wrong = |text: &str| Err(Error::Input(format!("data.augment.{text}")));
+        let wrong = |text: &str| Err(Error::InvalidArgument(format!("data.augment.{text}")));
         let range = |[low, high]: [f64; 2], most: f64| low > 0.0 && low <= high && high <= most;
         let share = |x: f64| (0.0..=1.0).contains(&x);
         if !(8..=1 << 14).contains(&self.size) {
@@ -70,63 +69,67 @@ impl Augment {
         if self.max_tokens > 1 << 20 {
             return wrong("max-tokens may be at most 1048576");
         }
-        if !share(self.crop_share) || !share(self.flip) {
-            return wrong("crop-share and data.augment.flip are shares, from 0 to 1");
+        if !share(self.crop_prob) || !share(self.flip) {
+            return wrong("crop_prob and data.augment.flip are shares, from 0 to 1");
         }
-        if !range(self.crop_area, 1.0) {
-            return wrong("crop-area is [least, most], above 0 and up to 1");
+        if !range(self.scale, 1.0) {
+            return wrong("scale is [least, most], above 0 and up to 1");
         }
-        if !range(self.crop_aspect, 100.0) {
-            return wrong("crop-aspect is [least, most], above 0 and up to 100");
+        if !range(self.ratio, 100.0) {
+            return wrong("ratio is [least, most], above 0 and up to 100");
         }
         Ok(())
     }
 
-    /// The picture as it goes into a batch. `patch` is the side of a token in pixels.
+    /// The clip as it goes into a batch; every frame is cropped and flipped alike. `patch` is the side of a token in
+    /// pixels.
     ///
     /// # Errors
-    /// [`Error::Input`] for pictures so elongated that they cannot be resized.
-    pub fn apply(&self, picture: &Picture, patch: usize, rng: &mut StdRng) -> Result<Picture> {
+    /// [`Error::InvalidArgument`] for clips so elongated that they cannot be resized.
+    pub fn apply(&self, clip: &Clip, patch: usize, rng: &mut impl Rng) -> Result<Clip> {
         let square = Size::new(self.size, self.size);
-        let mut made = match self.recipe {
-            Recipe::Paper => self.paper_crop(picture, rng)?,
-            Recipe::V2 if rng.random_bool(self.crop_share) => {
-                let (x, y, size) = self.random_crop(picture.size(), rng);
-                let crop = picture.crop(x, y, size.width, size.height)?;
-                resize_u8(&crop, square, Filter::Bicubic)?
+        let transform: Transform = match self.recipe {
+            Recipe::Paper => self.paper_crop(clip.size(), rng),
+            Recipe::V2 if rng.random_bool(self.crop_prob) => {
+                let (x, y, size) = self.random_crop(clip.size(), rng);
+                Box::new(move |frame| {
+                    let crop = frame.crop(x, y, size.width, size.height)?;
+                    resize_u8(&crop, square, Filter::Bicubic)
+                })
             }
             Recipe::V2 => {
                 let tokens = match self.max_tokens {
                     0 => self.size.div_ceil(patch).pow(2),
                     tokens => tokens,
                 };
-                let size = token_budget_size(picture.size(), patch, tokens)?;
-                resize_u8(picture, size, Filter::Bicubic)?
+                let size = token_budget_size(clip.size(), patch, tokens)?;
+                Box::new(move |frame| resize_u8(frame, size, Filter::Bicubic))
             }
         };
-        if rng.random_bool(self.flip) {
-            made = flipped(made)?;
-        }
-        Ok(made)
+        let flip = rng.random_bool(self.flip);
+        let frames = clip.frames().iter().map(|frame| match flip {
+            true => flipped(transform(frame)?),
+            false => transform(frame),
+        });
+        Clip::new(frames.collect::<Result<_>>()?, clip.fps())
     }
 
-    fn paper_crop(&self, picture: &Picture, rng: &mut StdRng) -> Result<Picture> {
-        let size = picture.size();
-        let scale = self.size as f64 / size.shortest() as f64;
-        let side = |length: usize| ((length as f64 * scale).round() as usize).max(self.size);
+    fn paper_crop(&self, size: Size, rng: &mut impl Rng) -> Transform {
+        let crop = self.size;
+        let scale = crop as f64 / size.shortest() as f64;
+        let side = |length: usize| ((length as f64 * scale).round() as usize).max(crop);
         let resized = Size::new(side(size.width), side(size.height));
-        let resized = resize_u8(picture, resized, Filter::Bicubic)?;
-        let x = rng.random_range(0..=resized.width() - self.size);
-        let y = rng.random_range(0..=resized.height() - self.size);
-        resized.crop(x, y, self.size, self.size)
+        let x = rng.random_range(0..=resized.width - crop);
+        let y = rng.random_range(0..=resized.height - crop);
+        Box::new(move |frame| resize_u8(frame, resized, Filter::Bicubic)?.crop(x, y, crop, crop))
     }
 
     /// Place and size of a random crop: its share of the area uniform, its proportions log-uniform
     /// (torchvision's `RandomResizedCrop`).
-    fn random_crop(&self, from: Size, rng: &mut StdRng) -> (usize, usize, Size) {
-        let [least, most] = self.crop_aspect.map(f64::ln);
+    fn random_crop(&self, from: Size, rng: &mut impl Rng) -> (usize, usize, Size) {
+        let [least, most] = self.ratio.map(f64::ln);
         for _ in 0..ATTEMPTS {
-            let area = uniform(rng, self.crop_area) * from.pixels() as f64;
+            let area = uniform(rng, self.scale) * from.pixels() as f64;
             let aspect = uniform(rng, [least, most]).exp();
             let width = (area * aspect).sqrt().round() as usize;
             let height = (area / aspect).sqrt().round() as usize;
@@ -136,7 +139,7 @@ impl Augment {
                 return (x, y, Size::new(width, height));
             }
         }
-        let [least, most] = self.crop_aspect;
+        let [least, most] = self.ratio;
         let aspect = (from.width as f64 / from.height as f64).clamp(least, most);
         let width = (from.height as f64 * aspect).round() as usize;
         let height = (from.width as f64 / aspect).round() as usize;
@@ -146,15 +149,18 @@ impl Augment {
     }
 }
 
-fn uniform(rng: &mut StdRng, [low, high]: [f64; 2]) -> f64 {
+/// What is done to every frame of a clip.
+type Transform = Box<dyn Fn(&Image) -> Result<Image>>;
+
+fn uniform(rng: &mut impl Rng, [low, high]: [f64; 2]) -> f64 {
     low + (high - low) * rng.random::<f64>()
 }
 
-fn flipped(picture: Picture) -> Result<Picture> {
-    let (width, height) = (picture.width(), picture.height());
-    let mut rgb = Vec::with_capacity(picture.rgb().len());
-    for row in picture.rgb().chunks_exact(3 * width) {
+fn flipped(image: Image) -> Result<Image> {
+    let (width, height) = (image.width(), image.height());
+    let mut rgb = Vec::with_capacity(image.rgb().len());
+    for row in image.rgb().chunks_exact(3 * width) {
         rgb.extend(row.rchunks_exact(3).flatten());
     }
-    Picture::new(width, height, rgb)
+    Image::new(width, height, rgb)
 }

@@ -7,49 +7,49 @@ use std::thread::JoinHandle;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::{Augment, Collection, Draw, Order};
-use crate::pixels::{Filter, Picture, ReadOptions, Size, resize_u8};
-use crate::random::generator;
+use super::{Augment, Dataset, SampleIndex, Sampler};
+use crate::media::{Clip, Filter, ReadOptions, Size, resize_u8};
+use crate::rng::generator;
 use crate::{Error, Result};
 
-/// Pictures tried in the place of one that cannot be read.
+/// Images tried in the place of one that cannot be read.
 const SUBSTITUTES: u64 = 16;
 
-/// How pictures are loaded. None of it but `shrink` changes what is loaded.
+/// How images are loaded. None of it but `downscale` changes what is loaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, default)]
 pub struct LoaderConfig {
     /// Threads that decode.
-    pub threads: usize,
+    pub workers: usize,
     /// Batches that may lie ready.
-    pub ahead: usize,
-    /// Decoded pictures kept for the next epoch, in MiB.
-    pub memory: usize,
-    /// Halve pictures while their shorter side stays at least this long, in pixels; 0 never. Large
-    /// photographs then cost little to crop, and many fit in `memory`.
-    pub shrink: usize,
-    /// Give up when more than this share of a collection cannot be read.
-    pub max_bad: f64,
-    /// Refuse pictures of more pixels.
+    pub prefetch: usize,
+    /// Decoded images kept for the next epoch, in MiB.
+    pub cache_mib: usize,
+    /// Halve images while their shorter side stays at least this long, in pixels; 0 never. Large
+    /// photographs then cost little to crop, and many fit in the cache.
+    pub downscale: usize,
+    /// Give up when more than this share of a dataset cannot be read.
+    pub max_bad_fraction: f64,
+    /// Refuse images of more pixels.
     pub max_pixels: u64,
 }
 
 impl Default for LoaderConfig {
     fn default() -> Self {
         Self {
-            threads: 2,
-            ahead: 3,
-            memory: 512,
-            shrink: 0,
-            max_bad: 0.05,
+            workers: 2,
+            prefetch: 3,
+            cache_mib: 512,
+            downscale: 0,
+            max_bad_fraction: 0.05,
             max_pixels: 1 << 28,
         }
     }
 }
 
-/// A picture that could not be read.
+/// An image that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bad {
+pub struct SkippedSample {
     /// Which.
     pub name: String,
     /// Why.
@@ -63,14 +63,14 @@ pub struct Loader {
     workers: Vec<JoinHandle<()>>,
     batch: usize,
     next: u64,
-    /// Pictures found unreadable, by collection.
+    /// Images found unreadable, by dataset.
     bad: Vec<BTreeMap<String, String>>,
 }
 
 /// What the workers and the consumer share.
 #[derive(Debug)]
 struct Shared {
-    collections: Vec<Collection>,
+    datasets: Vec<Dataset>,
     augment: Augment,
     config: LoaderConfig,
     patch: usize,
@@ -82,7 +82,7 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    order: Order,
+    order: Sampler,
     /// Places below this one may be worked on.
     end: u64,
     /// Place the order is at.
@@ -94,26 +94,26 @@ struct State {
 /// What came of one place.
 #[derive(Debug)]
 struct Made {
-    picture: Result<Picture>,
-    /// Collection and picture that could not be read on the way.
-    bad: Vec<(usize, Bad)>,
+    clip: Result<Clip>,
+    /// Dataset and image that could not be read on the way.
+    bad: Vec<(usize, SkippedSample)>,
 }
 
-/// Decoded pictures kept in memory.
+/// Decoded images kept in memory.
 #[derive(Debug, Default)]
 struct Kept {
-    pictures: HashMap<(usize, usize), Arc<Picture>>,
+    clips: HashMap<(usize, usize), Arc<Clip>>,
     bytes: usize,
 }
 
 impl Loader {
-    /// Starts loading batches of `batch` pictures from place `first` of the order. `shares` are
-    /// those of the collections; `patch` is the side of a token.
+    /// Starts loading batches of `batch` images from place `first` of the order. `shares` are
+    /// those of the datasets; `patch` is the side of a token.
     ///
     /// # Errors
-    /// [`Error::Input`] for numbers that make no sense; [`Error::Data`] for no collections.
+    /// [`Error::InvalidArgument`] for numbers that make no sense; [`Error::Data`] for no datasets.
     pub fn start(
-        collections: Vec<Collection>,
+        datasets: Vec<Dataset>,
         shares: &[f64],
         augment: Augment,
         config: LoaderConfig,
@@ -121,34 +121,32 @@ impl Loader {
         (seed, first): (u64, u64),
     ) -> Result<Self> {
         augment.check()?;
-        if config.threads == 0 || config.ahead == 0 || batch == 0 {
-            return Err(Error::Input(
-                "data.loader.threads, data.loader.ahead and train.batch must be at least 1".into(),
+        if config.workers == 0 || config.prefetch == 0 || batch == 0 {
+            return Err(Error::InvalidArgument(
+                "data.loader.workers, data.loader.prefetch and train.batch_size must be at least 1".into(),
             ));
         }
-        let sizes = collections.iter().map(|c| c.records().len());
+        let sizes = datasets.iter().map(|c| c.samples().len());
         let sources: Vec<(usize, f64)> = sizes.zip(shares.iter().copied()).collect();
-        if !sources
-            .iter()
-            .all(|(_, share)| share.is_finite() && *share >= 0.0)
+        if !sources.iter().all(|(_, share)| share.is_finite() && *share >= 0.0)
             || !sources.iter().any(|(_, share)| *share > 0.0)
         {
-            return Err(Error::Input(
+            return Err(Error::InvalidArgument(
                 "data.train: shares must not be negative, and one must be above 0".into(),
             ));
         }
-        let mut order = Order::new(seed, &sources);
+        let mut order = Sampler::new(seed, &sources);
         order.pass(first);
-        let bad = collections.iter().map(|_| BTreeMap::new()).collect();
-        let threads = config.threads;
+        let bad = datasets.iter().map(|_| BTreeMap::new()).collect();
+        let threads = config.workers;
         let shared = Arc::new(Shared {
-            collections,
+            datasets,
             augment,
             patch,
             seed,
             state: Mutex::new(State {
                 order,
-                end: first + (batch * config.ahead) as u64,
+                end: first + (batch * config.prefetch) as u64,
                 claimed: first,
                 done: HashMap::new(),
                 closed: false,
@@ -170,13 +168,13 @@ impl Loader {
         })
     }
 
-    /// The next batch, and the pictures newly found unreadable; each had another picture of its
-    /// collection put in its place.
+    /// The next batch, and the images newly found unreadable; each had another image of its
+    /// dataset put in its place.
     ///
     /// # Errors
-    /// [`Error::Data`] when too large a share of a collection is unreadable.
-    pub fn next_batch(&mut self) -> Result<(Vec<Picture>, Vec<Bad>)> {
-        let mut pictures = Vec::with_capacity(self.batch);
+    /// [`Error::Data`] when too large a share of a dataset is unreadable.
+    pub fn next_batch(&mut self) -> Result<(Vec<Clip>, Vec<SkippedSample>)> {
+        let mut clips = Vec::with_capacity(self.batch);
         let mut news = Vec::new();
         for _ in 0..self.batch {
             let made = self.shared.take(self.next);
@@ -188,25 +186,25 @@ impl Loader {
                 }
                 self.check_share(source)?;
             }
-            pictures.push(made.picture?);
+            clips.push(made.clip?);
         }
-        Ok((pictures, news))
+        Ok((clips, news))
     }
 
     fn check_share(&self, source: usize) -> Result<()> {
         let bad = &self.bad[source];
-        let collection = &self.shared.collections[source];
-        let all = collection.records().len();
-        if bad.len() as f64 <= self.shared.config.max_bad * all as f64 {
+        let dataset = &self.shared.datasets[source];
+        let all = dataset.samples().len();
+        if bad.len() as f64 <= self.shared.config.max_bad_fraction * all as f64 {
             return Ok(());
         }
         let named: Vec<&str> = bad.values().map(String::as_str).take(3).collect();
         Err(Error::Data {
-            name: collection.name().to_owned(),
+            name: dataset.name().to_owned(),
             reason: format!(
-                "{} of {all} pictures cannot be read, more than data.loader.max-bad = {} allows: {}",
+                "{} of {all} images cannot be read, more than data.loader.max_bad_fraction = {} allows: {}",
                 bad.len(),
-                self.shared.config.max_bad,
+                self.shared.config.max_bad_fraction,
                 named.join("; ")
             ),
         })
@@ -260,7 +258,7 @@ impl Shared {
             let made = match draw {
                 Some(draw) => self.make(draw),
                 None => Made {
-                    picture: Err(Error::Input("there are no pictures to load".into())),
+                    clip: Err(Error::InvalidArgument("there are no images to load".into())),
                     bad: Vec::new(),
                 },
             };
@@ -269,64 +267,59 @@ impl Shared {
         }
     }
 
-    /// Makes the picture of a place. What replaces an unreadable one follows from the place too.
-    fn make(&self, draw: Draw) -> Made {
+    /// Makes the image of a place. What replaces an unreadable one follows from the place too.
+    fn make(&self, draw: SampleIndex) -> Made {
         let source = draw.source as u64;
         let mut bad = Vec::new();
         let mut index = draw.index;
         for attempt in 0..SUBSTITUTES {
             let numbers = [self.seed, source, draw.epoch, index as u64, draw.number];
-            let made = self.read(draw.source, index).and_then(|picture| {
+            let made = self.read(draw.source, index).and_then(|clip| {
                 let mut rng = generator("augment", &numbers);
-                self.augment.apply(&picture, self.patch, &mut rng)
+                self.augment.apply(&clip, self.patch, &mut rng)
             });
             match made {
-                Ok(picture) => {
-                    return Made {
-                        picture: Ok(picture),
-                        bad,
-                    };
+                Ok(clip) => {
+                    return Made { clip: Ok(clip), bad };
                 }
                 Err(error) => {
-                    let collection = &self.collections[draw.source];
-                    let name = collection.records()[index].name.clone();
+                    let dataset = &self.datasets[draw.source];
+                    let name = dataset.samples()[index].name.clone();
                     let reason = error.to_string();
-                    bad.push((draw.source, Bad { name, reason }));
+                    bad.push((draw.source, SkippedSample { name, reason }));
                     let mut rng = generator("substitute", &[self.seed, draw.number, attempt]);
-                    index = rng.random_range(0..collection.records().len());
+                    index = rng.random_range(0..dataset.samples().len());
                 }
             }
         }
-        let collection = &self.collections[draw.source];
+        let dataset = &self.datasets[draw.source];
         Made {
-            picture: Err(Error::Data {
-                name: collection.name().to_owned(),
-                reason: format!("{SUBSTITUTES} pictures in a row cannot be read"),
+            clip: Err(Error::Data {
+                name: dataset.name().to_owned(),
+                reason: format!("{SUBSTITUTES} images in a row cannot be read"),
             }),
             bad,
         }
     }
 
-    /// A picture, shrunk, from memory or from its file.
-    fn read(&self, source: usize, index: usize) -> Result<Arc<Picture>> {
+    /// A clip, downscaled, from memory or from its file.
+    fn read(&self, source: usize, index: usize) -> Result<Arc<Clip>> {
         let key = (source, index);
-        if let Some(picture) = lock(&self.kept).pictures.get(&key) {
-            return Ok(picture.clone());
+        if let Some(clip) = lock(&self.kept).clips.get(&key) {
+            return Ok(clip.clone());
         }
         let options = ReadOptions {
             max_pixels: self.config.max_pixels,
             ..Default::default()
         };
-        let picture = self.collections[source].picture(index, &options)?;
-        let picture = Arc::new(shrunk(picture, self.config.shrink)?);
+        let clip = self.datasets[source].clip(index, &options)?;
+        let clip = Arc::new(downscaled(clip, self.config.downscale)?);
         let mut kept = lock(&self.kept);
-        let bytes = picture.rgb().len();
-        if kept.bytes + bytes <= self.config.memory << 20
-            && kept.pictures.insert(key, picture.clone()).is_none()
-        {
+        let bytes = clip.shape().values();
+        if kept.bytes + bytes <= self.config.cache_mib << 20 && kept.clips.insert(key, clip.clone()).is_none() {
             kept.bytes += bytes;
         }
-        Ok(picture)
+        Ok(clip)
     }
 }
 
@@ -334,10 +327,11 @@ fn wait<'a>(changed: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, S
     changed.wait(state).unwrap_or_else(PoisonError::into_inner)
 }
 
-fn shrunk(mut picture: Picture, shortest: usize) -> Result<Picture> {
-    while shortest > 0 && picture.size().shortest() / 2 >= shortest {
-        let half = Size::new(picture.width() / 2, picture.height() / 2);
-        picture = resize_u8(&picture, half, Filter::Box)?;
+/// Halves a clip while its shorter side stays at least `shortest`.
+fn downscaled(mut clip: Clip, shortest: usize) -> Result<Clip> {
+    while shortest > 0 && clip.size().shortest() / 2 >= shortest {
+        let half = Size::new(clip.size().width / 2, clip.size().height / 2);
+        clip = clip.map(|frame| resize_u8(&frame, half, Filter::Box))?;
     }
-    Ok(picture)
+    Ok(clip)
 }

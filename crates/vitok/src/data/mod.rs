@@ -1,20 +1,21 @@
-//! Data sets: from files on disk to batches of pictures, the same ones whoever loads them.
+//! Data sets: from files on disk to batches of images, the same ones whoever loads them.
 //!
 //! ```text
-//! folder, list, tar shards -> Collection (what there is) -> Order (what comes when)
-//!                          -> Augment (crop, resize, flip) -> Loader (ahead, on threads) -> pictures
+//! folder, list, tar shards -> Dataset (what there is) -> Sampler (what comes when)
+//!                          -> Augment (crop, resize, flip) -> Loader (ahead, on threads) -> images
 //! ```
 //!
-//! Which picture a place of a batch holds, and how it is cropped, follows from the seed and the
+//! Which image a place of a batch holds, and how it is cropped, follows from the seed and the
 //! place alone: not from threads, timing, or where a run was interrupted.
 
 mod augment;
-mod collection;
+mod dataset;
 mod loader;
-mod order;
+pub mod prefetch;
+mod sampler;
 mod shards;
 
 pub use augment::{Augment, Recipe};
-pub use collection::{Collection, Record};
-pub use loader::{Bad, Loader, LoaderConfig};
-pub use order::{Draw, Order};
+pub use dataset::{Dataset, Sample};
+pub use loader::{Loader, LoaderConfig, SkippedSample};
+pub use sampler::{SampleIndex, Sampler};

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use flate2::read::MultiGzDecoder;
 
-use crate::pixels::is_picture_path;
+use crate::media::is_image_path;
 use crate::{Error, Result};
 
 /// Tar files are made of blocks of this many bytes.
@@ -37,10 +37,10 @@ pub(super) struct Span {
 }
 
 /// The entries of a shard that belong together.
-pub(super) struct Sample {
-    /// Name of the picture's entry.
+pub(super) struct ShardSample {
+    /// Name of the image's entry.
     pub(super) name: String,
-    pub(super) picture: Span,
+    pub(super) image: Span,
     pub(super) class: Option<Span>,
     pub(super) about: Option<Span>,
 }
@@ -53,7 +53,7 @@ struct Entry {
 
 impl Shard {
     /// Opens and indexes a shard. A shard that ends early gives what is whole, and a warning.
-    pub(super) fn open(path: &Path, number: usize) -> Result<(Self, Vec<Sample>, Option<String>)> {
+    pub(super) fn open(path: &Path, number: usize) -> Result<(Self, Vec<ShardSample>, Option<String>)> {
         let unreadable = |e| Error::io(path, "read", e);
         let mut file = File::open(path).map_err(unreadable)?;
         let mut cut_short = None;
@@ -69,26 +69,25 @@ impl Shard {
             return Err(Error::Data {
                 name: path.display().to_string(),
                 reason: match cut_short {
-                    Some(reason) => format!("damaged, no whole picture in it: {reason}"),
-                    None => "no pictures in this shard".into(),
+                    Some(reason) => format!("damaged, no whole image in it: {reason}"),
+                    None => "no images in this shard".into(),
                 },
             });
         }
         let mut warnings = Vec::new();
         if let Some(reason) = cut_short {
             warnings.push(format!(
-                "the shard is damaged or cut short ({reason}); its first {} pictures are used",
+                "the shard is damaged or cut short ({reason}); its first {} images are used",
                 samples.len()
             ));
         }
         if passed_over > 0 {
             warnings.push(format!(
-                "{passed_over} pictures share their name up to the first dot with another and are \
-                 passed over: a WebDataset sample has one picture"
+                "{passed_over} images share their name up to the first dot with another and are \
+                 passed over: a WebDataset sample has one image"
             ));
         }
-        let warning =
-            (!warnings.is_empty()).then(|| format!("{}: {}", path.display(), warnings.join("; ")));
+        let warning = (!warnings.is_empty()).then(|| format!("{}: {}", path.display(), warnings.join("; ")));
         let shard = Self {
             path: path.to_owned(),
             file: Mutex::new(file),
@@ -167,11 +166,7 @@ fn index(file: &File, shard: usize) -> io::Result<(Vec<Entry>, Option<String>)> 
         end = (start + length).next_multiple_of(BLOCK);
         found.push(Entry {
             name,
-            span: Span {
-                shard,
-                start,
-                length,
-            },
+            span: Span { shard, start, length },
         });
     }
     Ok((found, after_end(file, end)?))
@@ -205,9 +200,9 @@ fn printable(text: &str) -> String {
     shown.take(LONGEST).collect()
 }
 
-/// Entries that follow each other and share a key are one sample. Also returns how many pictures
+/// Entries that follow each other and share a key are one sample. Also returns how many images
 /// were passed over because their sample had one already.
-fn group(entries: Vec<Entry>) -> (Vec<Sample>, usize) {
+fn group(entries: Vec<Entry>) -> (Vec<ShardSample>, usize) {
     let mut samples = Vec::new();
     let mut passed_over = 0;
     for sample in entries.chunk_by(|a, b| key(&a.name) == key(&b.name)) {
@@ -215,16 +210,14 @@ fn group(entries: Vec<Entry>) -> (Vec<Sample>, usize) {
             let found = sample.iter().find(|e| key_and_field(&e.name).1 == field);
             found.map(|e| e.span)
         };
-        let mut pictures = sample
-            .iter()
-            .filter(|e| is_picture_path(Path::new(&e.name)));
-        let Some(picture) = pictures.next() else {
+        let mut images = sample.iter().filter(|e| is_image_path(Path::new(&e.name)));
+        let Some(image) = images.next() else {
             continue;
         };
-        passed_over += pictures.count();
-        samples.push(Sample {
-            name: picture.name.clone(),
-            picture: picture.span,
+        passed_over += images.count();
+        samples.push(ShardSample {
+            name: image.name.clone(),
+            image: image.span,
             class: of("cls"),
             about: of("json"),
         });
@@ -277,9 +270,8 @@ pub(super) fn expand_braces(pattern: &str) -> std::result::Result<Vec<String>, S
     if choices.len().saturating_mul(rest.len()) > MOST_SHARDS {
         return Err(format!("it stands for more than {MOST_SHARDS} shards"));
     }
-    let all = choices.iter().flat_map(|choice| {
-        rest.iter()
-            .map(move |rest| format!("{before}{choice}{rest}"))
-    });
+    let all = choices
+        .iter()
+        .flat_map(|choice| rest.iter().map(move |rest| format!("{before}{choice}{rest}")));
     Ok(all.collect())
 }

@@ -46,10 +46,7 @@ fn short(message: &str) -> String {
         .filter_map(|mark| message.find(mark))
         .min()
         .unwrap_or(message.len());
-    let line = message[..end]
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
+    let line = message[..end].split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(500) {
         Some((cut, _)) => format!("{} …", &line[..cut]),
         None => line,

@@ -103,13 +103,13 @@ impl Metric {
         }
     }
 
-    /// Whether it compares a picture with its original; others compare sets.
-    pub fn is_of_pairs(self) -> bool {
+    /// Whether it compares an image with its original; others compare sets.
+    pub fn is_full_reference(self) -> bool {
         self < Self::Frechet
     }
 
     /// The weights it needs beside the protocol's network, by their names in
-    /// [`known_weights`](crate::features::known_weights).
+    /// [`pretrained_weights`](crate::features::pretrained_weights).
     pub fn weights(self) -> &'static [&'static str] {
         match self {
             Self::LpipsVgg => &["vgg16", "lpips-vgg-heads"],
@@ -137,42 +137,42 @@ impl Metric {
     pub fn about(self) -> &'static str {
         match self {
             Self::Psnr => {
-                "10 log10(255² / MSE) of each picture, all pixels and colours of its bytes; the mean over \
-                 pictures. Infinite for an exact copy, and so is the mean then. torchmetrics and \
+                "10 log10(255² / MSE) of each image, all pixels and colors of its bytes; the mean over \
+                 images. Infinite for an exact copy, and so is the mean then. torchmetrics and \
                  scikit-image agree"
             }
             Self::Ssim => {
                 "on bytes, as torchmetrics: 11 x 11 Gaussian of 1.5 pixels, reflected border, mean \
-                 over colours and pixels. scikit-image's defaults give another number"
+                 over colors and pixels. scikit-image's defaults give another number"
             }
             Self::MsSsim => {
-                "on bytes, as torchmetrics: five scales, each half of the one before; pictures of at \
+                "on bytes, as torchmetrics: five scales, each half of the one before; images of at \
                  least 176 pixels a side"
             }
             Self::LpipsVgg | Self::LpipsAlex => {
-                "version 0.1 with its linear heads, on pixels of [-1, 1] at the picture's own size"
+                "version 0.1 with its linear heads, on pixels of [-1, 1] at the image's own size"
             }
             Self::StLpips => {
-                "LPIPS on a trunk with blurred pools, which forgives shifts of a pixel; not comparable \
+                "LPIPS on a backbone with blurred pools, which forgives shifts of a pixel; not comparable \
                  with LPIPS"
             }
             Self::Mse => "mean squared difference of bytes",
             Self::Mae => "mean absolute difference of bytes",
             Self::Frechet => {
                 "|m1 - m2|² + tr(S1 + S2 - 2 (S1 S2)^½) of the features' means and covariances, in f64. \
-                 It depends on the number of pictures: compare only equal numbers"
+                 It depends on the number of images: compare only equal numbers"
             }
             Self::Kid => {
                 "unbiased squared maximum mean discrepancy with the kernel (x·y / d + 1)³, mean over \
-                 random subsets; ± is the standard error of that mean. Fit for few pictures. \
+                 random subsets; ± is the standard error of that mean. Fit for few images. \
                  Reconstructions depend on their originals, which lowers it, below 0 at times"
             }
             Self::InceptionScore => {
-                "exp of the mean divergence of each picture's class probabilities from the mean \
+                "exp of the mean divergence of each image's class probabilities from the mean \
                  ones, mean over ten splits; ± is their standard deviation. Of the outputs alone"
             }
-            Self::Precision => "share of the outputs within the originals' manifold (3 neighbours)",
-            Self::Recall => "share of the originals within the outputs' manifold (3 neighbours)",
+            Self::Precision => "share of the outputs within the originals' manifold (3 neighbors)",
+            Self::Recall => "share of the originals within the outputs' manifold (3 neighbors)",
         }
     }
 

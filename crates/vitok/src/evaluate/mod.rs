@@ -1,70 +1,9 @@
-//! How close a reconstruction is to its original, and a set of pictures to another.
-//!
-//! The measures on pixels work on plain slices without a tensor library: planar pictures (channels,
-//! height, width) in any value range, with that range given explicitly as `data_range` (255 for
-//! bytes, 1 for 0..1, 2 for -1..1). The measures on sets work on features, a row a picture
-//! ([`FeatureSet`]), which [`crate::features`] extracts. Sums are kept in f64.
-//!
-//! [`Metric`] lists them all, [`Protocol`] says what a score is comparable to.
+//! The evaluation engine.
 
-mod bootstrap;
-mod feature_set;
-mod frechet;
-mod inception_score;
-mod kid;
-mod linear_algebra;
+mod full_reference;
 mod metric;
-mod moments;
-mod ms_ssim;
-mod npy;
-mod pairs;
-mod pictures;
-mod precision_recall;
 mod protocol;
-mod psnr;
-mod ssim;
-mod statistics_file;
 
-pub use bootstrap::{Interval, interval_around, mean_interval, resample};
-pub use feature_set::FeatureSet;
-pub use frechet::{FrechetOfRows, frechet, frechet_of_sets};
-pub use inception_score::inception_score;
-pub use kid::{Kid, KidOptions, kid, mmd2, mmd2_of_rows};
+pub use full_reference::{PairScorer, PairScores};
 pub use metric::{Better, Metric};
-pub use moments::{Moments, MomentsSum};
-pub use ms_ssim::ms_ssim;
-pub use pairs::{PairScorer, PairScores};
-pub use pictures::{PICTURE_SSIM, PictureScores, byte_planes, mean_scores, score_picture};
-pub use precision_recall::{PrecisionRecall, precision_recall};
 pub use protocol::{PROTOCOLS, Protocol, Reading};
-pub use psnr::{mae, mse, psnr, psnr_from_mse};
-pub use ssim::{SsimConvention, ssim};
-pub use statistics_file::{read_statistics, write_statistics};
-
-use crate::{Error, Result};
-
-/// Refuses pictures of different or no size.
-fn check_sizes(x: &[f32], y: &[f32]) -> Result<()> {
-    if x.len() != y.len() {
-        return Err(Error::Input(format!(
-            "pictures of {} and {} values cannot be compared",
-            x.len(),
-            y.len()
-        )));
-    }
-    if x.is_empty() {
-        return Err(Error::Input("there are no pixels to compare".into()));
-    }
-    Ok(())
-}
-
-/// Refuses ranges that would make a ratio meaningless.
-fn check_range(data_range: f64) -> Result<()> {
-    if data_range.is_finite() && data_range > 0.0 {
-        Ok(())
-    } else {
-        Err(Error::Input(format!(
-            "the data range must be a positive number, not {data_range}"
-        )))
-    }
-}

@@ -4,8 +4,8 @@
 use serde::Serialize;
 
 use crate::Result;
-use crate::features::{FeatureNetwork, Preparation, Range, Resize};
-use crate::pixels::{Picture, ReadOptions, Size, centre_crop_guided_diffusion};
+use crate::features::{FeatureNetwork, Preprocess, Range, Resize};
+use crate::media::{Image, ReadOptions, Size, center_crop_guided_diffusion};
 
 /// A way to score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,18 +16,18 @@ pub struct Protocol {
     pub about: &'static str,
     /// How files are read.
     pub reading: Reading,
-    /// Side of the centred square that pictures are resized and cropped to (as in guided
+    /// Side of the centered square that images are resized and cropped to (as in guided
     /// diffusion); none: they stay as they are.
     pub crop: Option<usize>,
     /// The network of distances between sets.
     pub network: FeatureNetwork,
-    /// How pictures become its input.
-    pub preparation: Preparation,
-    /// The data set it was made for, and how many pictures that has.
+    /// How images become its input.
+    pub preprocess: Preprocess,
+    /// The data set it was made for, and how many images that has.
     pub expected: Option<(&'static str, usize)>,
 }
 
-/// How picture files are read.
+/// How image files are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reading {
@@ -38,7 +38,7 @@ pub enum Reading {
     Shown,
 }
 
-const PYTORCH_FID: Preparation = Preparation {
+const PYTORCH_FID: Preprocess = Preprocess {
     resize: Resize::Bilinear,
     range: Range::Signed,
 };
@@ -47,11 +47,11 @@ const PYTORCH_FID: Preparation = Preparation {
 pub const PROTOCOLS: [Protocol; 6] = [
     Protocol {
         name: "native",
-        about: "pictures at their own size, as they are shown; FID as clean-fid's, which takes any size",
+        about: "images at their own size, as they are shown; FID as clean-fid's, which takes any size",
         reading: Reading::Shown,
         crop: None,
         network: FeatureNetwork::InceptionFid,
-        preparation: Preparation {
+        preprocess: Preprocess {
             resize: Resize::BicubicPillow,
             range: Range::By128,
         },
@@ -63,7 +63,7 @@ pub const PROTOCOLS: [Protocol; 6] = [
         reading: Reading::Pillow,
         crop: None,
         network: FeatureNetwork::InceptionFid,
-        preparation: PYTORCH_FID,
+        preprocess: PYTORCH_FID,
         expected: None,
     },
     Protocol {
@@ -72,7 +72,7 @@ pub const PROTOCOLS: [Protocol; 6] = [
         reading: Reading::Pillow,
         crop: None,
         network: FeatureNetwork::InceptionFid,
-        preparation: Preparation {
+        preprocess: Preprocess {
             resize: Resize::BicubicPillow,
             range: Range::By128,
         },
@@ -84,28 +84,28 @@ pub const PROTOCOLS: [Protocol; 6] = [
         reading: Reading::Pillow,
         crop: None,
         network: FeatureNetwork::InceptionTorchvision,
-        preparation: Preparation {
+        preprocess: Preprocess {
             resize: Resize::BilinearCorners,
             range: Range::Signed,
         },
         expected: None,
     },
     Protocol {
-        name: "imagenet-256-centre-crop",
-        about: "ImageNet-1k's validation pictures, centre crop of 256 as guided diffusion's, then as fid-pytorch",
+        name: "imagenet-256-center-crop",
+        about: "ImageNet-1k's validation images, center crop of 256 as guided diffusion's, then as fid-pytorch",
         reading: Reading::Pillow,
         crop: Some(256),
         network: FeatureNetwork::InceptionFid,
-        preparation: PYTORCH_FID,
+        preprocess: PYTORCH_FID,
         expected: Some(("ImageNet-1k's validation set", 50_000)),
     },
     Protocol {
         name: "coco-256",
-        about: "COCO's val2017, centre crop of 256 as guided diffusion's, then as fid-pytorch",
+        about: "COCO's val2017, center crop of 256 as guided diffusion's, then as fid-pytorch",
         reading: Reading::Pillow,
         crop: Some(256),
         network: FeatureNetwork::InceptionFid,
-        preparation: PYTORCH_FID,
+        preprocess: PYTORCH_FID,
         expected: Some(("COCO's val2017", 5_000)),
     },
 ];
@@ -122,22 +122,17 @@ impl Protocol {
             Reading::Pillow => ReadOptions::as_pillow(),
             Reading::Shown => ReadOptions::default(),
         };
-        ReadOptions {
-            max_pixels,
-            ..options
-        }
+        ReadOptions { max_pixels, ..options }
     }
 
-    /// A picture as it is scored, and as a model gets it.
+    /// An image as it is scored, and as a model gets it.
     ///
     /// # Errors
-    /// As [`centre_crop_guided_diffusion`].
-    pub fn crop(&self, picture: Picture) -> Result<Picture> {
+    /// As [`center_crop_guided_diffusion`].
+    pub fn crop(&self, image: Image) -> Result<Image> {
         match self.crop {
-            Some(side) if picture.size() != Size::new(side, side) => {
-                centre_crop_guided_diffusion(&picture, side)
-            }
-            _ => Ok(picture),
+            Some(side) if image.size() != Size::new(side, side) => center_crop_guided_diffusion(&image, side),
+            _ => Ok(image),
         }
     }
 
@@ -148,7 +143,7 @@ impl Protocol {
         if let Some(shipped) = Self::named(self.name) {
             if shipped.crop != self.crop {
                 changes.push(match self.crop {
-                    Some(side) => format!("centre crop of {side}"),
+                    Some(side) => format!("center crop of {side}"),
                     None => "no crop".into(),
                 });
             }
@@ -176,10 +171,10 @@ impl Protocol {
         };
         let crop = match self.crop {
             Some(side) => format!(
-                "Pictures are centre crops of {side} x {side} as guided diffusion makes them (halved by \
+                "Images are center crops of {side} x {side} as guided diffusion makes them (halved by \
                  box, then Pillow's bicubic, on bytes)"
             ),
-            None => "Pictures keep their size".into(),
+            None => "Images keep their size".into(),
         };
         vec![
             format!("{}: {}", self.title(), self.about),
@@ -197,10 +192,10 @@ impl Protocol {
         ]
     }
 
-    /// How pictures become the network's input.
+    /// How images become the network's input.
     pub fn input(&self) -> String {
         let side = self.network.side();
-        let Preparation { resize, range } = self.preparation;
+        let Preprocess { resize, range } = self.preprocess;
         format!("resized to {side} x {side} ({resize}), then {range}")
     }
 }
@@ -214,10 +209,7 @@ mod tests {
         for protocol in PROTOCOLS {
             assert_eq!(Protocol::named(protocol.name), Some(protocol));
             let name = protocol.network.frechet_name();
-            assert_eq!(
-                name == "FID",
-                protocol.network == FeatureNetwork::InceptionFid
-            );
+            assert_eq!(name == "FID", protocol.network == FeatureNetwork::InceptionFid);
         }
     }
 }

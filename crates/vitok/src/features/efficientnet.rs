@@ -3,16 +3,16 @@
 
 use burn::tensor::Tensor;
 
-use super::source::{Dense, Source};
-use super::steps::{Placing, Step, mean_of_places, run};
+use super::layers::{Linear, Source};
+use super::sequential::{Placing, Step, mean_of_places, run};
 use crate::Result;
-use crate::nn::convolution::Activation;
+use crate::nn::conv::Activation;
 
 /// The network.
 #[derive(Clone, Debug)]
 pub struct EfficientNetLite0 {
     steps: Vec<Step>,
-    last: Dense,
+    last: Linear,
 }
 
 /// Blocks of one shape: kernel, stride of the first, expansion, outputs, how many.
@@ -27,10 +27,10 @@ const STAGES: [(usize, usize, usize, usize, usize); 7] = [
 ];
 
 impl EfficientNetLite0 {
-    /// Width and height of the pictures it takes.
+    /// Width and height of the images it takes.
     pub const SIDE: usize = 224;
 
-    /// Features of a picture.
+    /// Features of an image.
     pub const FEATURES: usize = 1280;
 
     /// The network of a weight file.
@@ -38,14 +38,7 @@ impl EfficientNetLite0 {
     /// # Errors
     /// [`crate::Error::Weights`] for weights of another network.
     pub fn load(source: &Source) -> Result<Self> {
-        let mut steps = vec![layer(
-            source,
-            ["_conv_stem", "_bn0"],
-            [3, 32],
-            3,
-            2,
-            Kind::Full,
-        )?];
+        let mut steps = vec![layer(source, ["_conv_stem", "_bn0"], [3, 32], 3, 2, Kind::Full)?];
         let (mut inputs, mut number) = (32, 0);
         for (kernel, stride, expansion, outputs, count) in STAGES {
             for i in 0..count {
@@ -61,21 +54,14 @@ impl EfficientNetLite0 {
             }
         }
         let head = ["_conv_head", "_bn1"];
-        steps.push(layer(
-            source,
-            head,
-            [inputs, Self::FEATURES],
-            1,
-            1,
-            Kind::Full,
-        )?);
+        steps.push(layer(source, head, [inputs, Self::FEATURES], 1, 1, Kind::Full)?);
         Ok(Self {
             steps,
-            last: source.dense("_fc", Self::FEATURES, 1000)?,
+            last: source.linear("_fc", Self::FEATURES, 1000)?,
         })
     }
 
-    /// Pictures `[B, 3, 1, 224, 224]` of `(byte - 127) / 128` to features `[B, 1280]` and logits
+    /// Images `[B, 3, 1, 224, 224]` of `(byte - 127) / 128` to features `[B, 1280]` and logits
     /// `[B, 1000]`.
     pub fn forward(&self, x: Tensor<5>) -> (Tensor<2>, Tensor<2>) {
         let features = mean_of_places(run(&self.steps, x));
@@ -110,7 +96,7 @@ fn layer(
         _ => Activation::Relu6,
     };
     let shape = [outputs, seen, kernel, kernel];
-    let convolution = source.normalised(convolution, norm, shape, groups, activation)?;
+    let convolution = source.normalized(convolution, norm, shape, groups, activation)?;
     let placing = Placing::Same {
         kernel: [1, kernel, kernel],
         stride: [1, stride, stride],
@@ -134,13 +120,7 @@ fn block(
     let inner = inputs * expansion;
     let mut steps = Vec::new();
     if expansion > 1 {
-        steps.push(layer(
-            ["_expand_conv", "_bn0"],
-            [inputs, inner],
-            1,
-            1,
-            Kind::Full,
-        )?);
+        steps.push(layer(["_expand_conv", "_bn0"], [inputs, inner], 1, 1, Kind::Full)?);
     }
     let own = ["_depthwise_conv", "_bn1"];
     steps.push(layer(own, [inner, inner], kernel, stride, Kind::Own)?);

@@ -1,4 +1,4 @@
-//! Features of pictures and clips, by the network a score names.
+//! Features of images and clips, by the network a score names.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::efficientnet::EfficientNetLite0;
 use super::i3d::I3d;
 use super::inception::{Inception, InceptionBuild};
-use super::preparation::{Preparation, Range, Resize};
-use super::source::Source;
+use super::layers::Source;
+use super::preprocess::{Preprocess, Range, Resize};
 use crate::device::to_host;
-use crate::pixels::Picture;
+use crate::media::Image;
 use crate::{Error, Result};
 
 /// The networks that distances between sets are taken on.
@@ -38,7 +38,7 @@ impl FeatureNetwork {
     ];
 
     /// Its name in commands and files, that of its weights in
-    /// [`known_weights`](super::known_weights) too.
+    /// [`pretrained_weights`](super::pretrained_weights) too.
     pub fn name(self) -> &'static str {
         match self {
             Self::InceptionFid => "inception-fid",
@@ -86,7 +86,7 @@ impl FeatureNetwork {
         }
     }
 
-    /// Features of a picture or clip.
+    /// Features of an image or clip.
     pub fn features(self) -> usize {
         match self {
             Self::InceptionFid | Self::InceptionTorchvision => Inception::FEATURES,
@@ -95,7 +95,7 @@ impl FeatureNetwork {
         }
     }
 
-    /// Logits of a picture, which the Inception Score is made of; none where nobody takes one.
+    /// Logits of an image, which the Inception Score is made of; none where nobody takes one.
     pub fn logits(self) -> Option<usize> {
         match self {
             Self::InceptionFid => Some(1008),
@@ -113,15 +113,15 @@ impl FeatureNetwork {
         }
     }
 
-    /// How pictures are made its input where no protocol says otherwise.
-    pub fn preparation(self) -> Preparation {
+    /// How images are made its input where no protocol says otherwise.
+    pub fn preprocess(self) -> Preprocess {
         let (resize, range) = match self {
             Self::InceptionFid => (Resize::Bilinear, Range::Signed),
             Self::InceptionTorchvision => (Resize::BilinearCorners, Range::Signed),
             Self::EfficientnetLite0 => (Resize::BicubicPillow, Range::By127),
             Self::I3d => (Resize::Bilinear, Range::Signed),
         };
-        Preparation { resize, range }
+        Preprocess { resize, range }
     }
 }
 
@@ -138,12 +138,12 @@ enum Network {
     I3d(I3d),
 }
 
-/// A network with its preparation: pictures in, features out.
+/// A network with its preprocess: images in, features out.
 #[derive(Debug)]
 pub struct Extractor {
     kind: FeatureNetwork,
     network: Network,
-    preparation: Preparation,
+    preprocess: Preprocess,
     device: Device,
 }
 
@@ -162,22 +162,18 @@ impl Extractor {
     ///
     /// # Errors
     /// [`Error::Weights`] for weights of another network.
-    pub fn load(kind: FeatureNetwork, source: &Source, preparation: Preparation) -> Result<Self> {
+    pub fn load(kind: FeatureNetwork, source: &Source, preprocess: Preprocess) -> Result<Self> {
         let inception = |build| Inception::load(source, build).map(Box::new);
         let network = match kind {
             FeatureNetwork::InceptionFid => Network::Inception(inception(InceptionBuild::Fid)?),
-            FeatureNetwork::InceptionTorchvision => {
-                Network::Inception(inception(InceptionBuild::Torchvision)?)
-            }
-            FeatureNetwork::EfficientnetLite0 => {
-                Network::EfficientNetLite0(EfficientNetLite0::load(source)?)
-            }
+            FeatureNetwork::InceptionTorchvision => Network::Inception(inception(InceptionBuild::Torchvision)?),
+            FeatureNetwork::EfficientnetLite0 => Network::EfficientNetLite0(EfficientNetLite0::load(source)?),
             FeatureNetwork::I3d => Network::I3d(I3d::load(source)?),
         };
         Ok(Self {
             kind,
             network,
-            preparation,
+            preprocess,
             device: source.device().clone(),
         })
     }
@@ -187,28 +183,28 @@ impl Extractor {
         self.kind
     }
 
-    /// How pictures become its input.
-    pub fn preparation(&self) -> Preparation {
-        self.preparation
+    /// How images become its input.
+    pub fn preprocess(&self) -> Preprocess {
+        self.preprocess
     }
 
-    /// A clip's (a picture's: one frame) input, `[frames, 3, side, side]`; can be done on any
+    /// A clip's (an image's: one frame) input, `[frames, 3, side, side]`; can be done on any
     /// thread, ahead of [`extract`](Self::extract).
     ///
     /// # Errors
-    /// [`Error::Input`] for a clip of too few frames.
-    pub fn prepare(&self, frames: &[Picture]) -> Result<Vec<f32>> {
-        self.prepare_by(self.preparation, frames)
+    /// [`Error::InvalidArgument`] for a clip of too few frames.
+    pub fn prepare(&self, frames: &[Image]) -> Result<Vec<f32>> {
+        self.prepare_by(self.preprocess, frames)
     }
 
-    /// The same by another preparation.
+    /// The same by another preprocess.
     ///
     /// # Errors
     /// As [`prepare`](Self::prepare).
-    pub fn prepare_by(&self, preparation: Preparation, frames: &[Picture]) -> Result<Vec<f32>> {
+    pub fn prepare_by(&self, preprocess: Preprocess, frames: &[Image]) -> Result<Vec<f32>> {
         let least = self.kind.least_frames();
         if frames.len() < least {
-            return Err(Error::Input(format!(
+            return Err(Error::InvalidArgument(format!(
                 "{} takes clips of at least {least} frames, not {}",
                 self.kind,
                 frames.len()
@@ -217,7 +213,7 @@ impl Extractor {
         let side = self.kind.side();
         let mut all = Vec::with_capacity(frames.len() * 3 * side * side);
         for frame in frames {
-            all.extend(preparation.prepare(frame, side)?);
+            all.extend(preprocess.prepare(frame, side)?);
         }
         Ok(all)
     }
@@ -225,7 +221,7 @@ impl Extractor {
     /// The features of clips [prepared](Self::prepare), each of as many frames as the others.
     ///
     /// # Errors
-    /// [`Error::Input`] if they are not.
+    /// [`Error::InvalidArgument`] if they are not.
     pub fn extract(&self, prepared: &[Vec<f32>]) -> Result<Extracted> {
         let Some(first) = prepared.first() else {
             return Ok(Extracted::default());
@@ -233,7 +229,7 @@ impl Extractor {
         let side = self.kind.side();
         let (batch, frame) = (prepared.len(), 3 * side * side);
         if prepared.iter().any(|clip| clip.len() != first.len()) {
-            return Err(Error::Input(
+            return Err(Error::InvalidArgument(
                 "clips of different numbers of frames in one batch".into(),
             ));
         }

@@ -3,15 +3,15 @@
 
 use burn::tensor::Tensor;
 
-use super::source::{Dense, Source};
-use super::steps::{Placing, Step, mean_of_places, run};
+use super::layers::{Linear, Source};
+use super::sequential::{Placing, Step, mean_of_places, run};
 use crate::Result;
 
 /// The network.
 #[derive(Clone, Debug)]
 pub struct I3d {
     steps: Vec<Step>,
-    last: Dense,
+    last: Linear,
 }
 
 /// Channels of a mixed block: of the first way, of the two layers of the second and of the third,
@@ -33,10 +33,7 @@ impl I3d {
     /// # Errors
     /// [`crate::Error::Weights`] for weights of another network.
     pub fn load(source: &Source) -> Result<Self> {
-        let mut b = Builder {
-            source,
-            channels: 3,
-        };
+        let mut b = Builder { source, channels: 3 };
         let mut steps = vec![
             b.layer("Conv3d_1a_7x7", 64, [7; 3], [2; 3])?,
             pool([1, 3, 3], [1, 2, 2]),
@@ -90,20 +87,11 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn layer(
-        &mut self,
-        name: &str,
-        outputs: usize,
-        kernel: [usize; 3],
-        stride: [usize; 3],
-    ) -> Result<Step> {
+    fn layer(&mut self, name: &str, outputs: usize, kernel: [usize; 3], stride: [usize; 3]) -> Result<Step> {
         let io = [self.channels, outputs];
         self.channels = outputs;
-        let convolution = self.source.flax_normalised(name, kernel, io)?;
-        Ok(Step::Convolve(
-            Box::new(convolution),
-            Placing::Same { kernel, stride },
-        ))
+        let convolution = self.source.flax_normalized(name, kernel, io)?;
+        Ok(Step::Convolve(Box::new(convolution), Placing::Same { kernel, stride }))
     }
 
     fn mixed<const N: usize>(&mut self, steps: &mut Vec<Step>, blocks: [Mixed; N]) -> Result<()> {
@@ -116,7 +104,7 @@ impl Builder<'_> {
                 self.layer(&name, outputs, [side; 3], [1; 3])
             };
             let [first, second, second_out, third, third_out, pooled] = channels;
-            steps.push(Step::Ways(vec![
+            steps.push(Step::Branches(vec![
                 vec![layer(0, "0a", 1, [inputs, first])?],
                 vec![
                     layer(1, "0a", 1, [inputs, second])?,

@@ -4,10 +4,10 @@
 
 use burn::tensor::Tensor;
 
-use super::source::{Dense, Source};
-use super::steps::{Placing, Step, mean_of_places, run};
+use super::layers::{Linear, Source};
+use super::sequential::{Placing, Step, mean_of_places, run};
 use crate::Result;
-use crate::nn::convolution::Activation;
+use crate::nn::conv::Activation;
 use crate::nn::window::Window;
 
 /// Which build.
@@ -22,12 +22,12 @@ pub enum InceptionBuild {
 /// The network.
 #[derive(Clone, Debug)]
 pub struct Inception {
-    /// Up to each of the taps 64, 192 and 768 of pytorch-fid, and up to the last map.
+    /// Up to each of the activations 64, 192 and 768 of pytorch-fid, and up to the last map.
     parts: [Vec<Step>; 4],
-    last: Dense,
+    last: Linear,
 }
 
-/// What the network makes of pictures.
+/// What the network makes of images.
 pub struct InceptionOutput {
     /// Means over places of three inner maps: `[B, 64]`, `[B, 192]`, `[B, 768]`.
     pub inner: [Tensor<2>; 3],
@@ -38,10 +38,10 @@ pub struct InceptionOutput {
 }
 
 impl Inception {
-    /// Width and height of the pictures it takes.
+    /// Width and height of the images it takes.
     pub const SIDE: usize = 299;
 
-    /// Features of a picture.
+    /// Features of an image.
     pub const FEATURES: usize = 2048;
 
     /// The network of a weight file, with the names of torchvision.
@@ -89,11 +89,11 @@ impl Inception {
         };
         Ok(Self {
             parts: [stem, second, middle, end],
-            last: source.dense("fc", Self::FEATURES, classes)?,
+            last: source.linear("fc", Self::FEATURES, classes)?,
         })
     }
 
-    /// Pictures `[B, 3, 1, 299, 299]` in [-1, 1].
+    /// Images `[B, 3, 1, 299, 299]` in [-1, 1].
     pub fn forward(&self, x: Tensor<5>) -> InceptionOutput {
         let [stem, second, middle, end] = &self.parts;
         let a = run(stem, x);
@@ -130,7 +130,7 @@ impl Builder<'_> {
         stride: usize,
         padding: [usize; 2],
     ) -> Result<Step> {
-        let convolution = self.source.normalised(
+        let convolution = self.source.normalized(
             &format!("{name}.conv"),
             &format!("{name}.bn"),
             [outputs, inputs, kernel[0], kernel[1]],
@@ -138,10 +138,7 @@ impl Builder<'_> {
             Activation::Relu,
         )?;
         let window = Window::rectangle(kernel, stride, padding);
-        Ok(Step::Convolve(
-            Box::new(convolution),
-            Placing::Fixed(window),
-        ))
+        Ok(Step::Convolve(Box::new(convolution), Placing::Fixed(window)))
     }
 
     /// A convolution with as many places as it has inputs.
@@ -160,14 +157,10 @@ impl Builder<'_> {
     }
 
     fn block_a(&self, block: &str, inputs: usize, pooled: usize) -> Result<Step> {
-        let conv =
-            |name: &str, io, kernel| self.same(&format!("{block}.{name}"), io, [kernel, kernel]);
-        Ok(Step::Ways(vec![
+        let conv = |name: &str, io, kernel| self.same(&format!("{block}.{name}"), io, [kernel, kernel]);
+        Ok(Step::Branches(vec![
             vec![conv("branch1x1", [inputs, 64], 1)?],
-            vec![
-                conv("branch5x5_1", [inputs, 48], 1)?,
-                conv("branch5x5_2", [48, 64], 5)?,
-            ],
+            vec![conv("branch5x5_1", [inputs, 48], 1)?, conv("branch5x5_2", [48, 64], 5)?],
             vec![
                 conv("branch3x3dbl_1", [inputs, 64], 1)?,
                 conv("branch3x3dbl_2", [64, 96], 3)?,
@@ -179,7 +172,7 @@ impl Builder<'_> {
 
     fn block_b(&self, block: &str, inputs: usize) -> Result<Step> {
         let name = |name: &str| format!("{block}.{name}");
-        Ok(Step::Ways(vec![
+        Ok(Step::Branches(vec![
             vec![self.half(&name("branch3x3"), [inputs, 384])?],
             vec![
                 self.same(&name("branch3x3dbl_1"), [inputs, 64], [1, 1])?,
@@ -193,7 +186,7 @@ impl Builder<'_> {
     fn block_c(&self, block: &str, inner: usize) -> Result<Step> {
         let conv = |name: &str, io, kernel| self.same(&format!("{block}.{name}"), io, kernel);
         let (flat, tall) = ([1, 7], [7, 1]);
-        Ok(Step::Ways(vec![
+        Ok(Step::Branches(vec![
             vec![conv("branch1x1", [768, 192], [1, 1])?],
             vec![
                 conv("branch7x7_1", [768, inner], [1, 1])?,
@@ -213,7 +206,7 @@ impl Builder<'_> {
 
     fn block_d(&self, block: &str) -> Result<Step> {
         let name = |name: &str| format!("{block}.{name}");
-        Ok(Step::Ways(vec![
+        Ok(Step::Branches(vec![
             vec![
                 self.same(&name("branch3x3_1"), [768, 192], [1, 1])?,
                 self.half(&name("branch3x3_2"), [192, 320])?,
@@ -232,12 +225,12 @@ impl Builder<'_> {
         let conv = |name: &str, io, kernel| self.same(&format!("{block}.{name}"), io, kernel);
         let (flat, tall) = ([1, 3], [3, 1]);
         let both = |a: &str, b: &str| -> Result<Step> {
-            Ok(Step::Ways(vec![
+            Ok(Step::Branches(vec![
                 vec![conv(a, [384, 384], flat)?],
                 vec![conv(b, [384, 384], tall)?],
             ]))
         };
-        Ok(Step::Ways(vec![
+        Ok(Step::Branches(vec![
             vec![conv("branch1x1", [inputs, 320], [1, 1])?],
             vec![
                 conv("branch3x3_1", [inputs, 384], [1, 1])?,

@@ -1,5 +1,5 @@
 //! Perceptual distances: LPIPS (Zhang et al., "The Unreasonable Effectiveness of Deep Features as
-//! a Perceptual Metric", 2018, version 0.1 of its package) and the same on a shift-tolerant trunk.
+//! a Perceptual Metric", 2018, version 0.1 of its package) and the same on a shift-tolerant backbone.
 //!
 //! Both maps of a layer are scaled, at every place, to vectors of length 1. The distance is the sum
 //! over layers of the mean over places of the squared difference, its channels weighted by the
@@ -7,21 +7,21 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::source::Source;
-use super::vgg::Trunk;
+use super::layers::Source;
+use super::vgg::Backbone;
 use crate::{Error, Result};
 
 /// ImageNet's mean and deviation, for pixels in [-1, 1].
 const SHIFT: [f32; 3] = [-0.030, -0.088, -0.188];
 const SCALE: [f32; 3] = [0.458, 0.448, 0.450];
 
-/// Least side of a picture: AlexNet's and VGG16's last map still has a place.
+/// Least side of an image: AlexNet's and VGG16's last map still has a place.
 pub const LEAST_SIDE: usize = 32;
 
-/// A perceptual distance: a trunk, and a head for each of its taps.
+/// A perceptual distance: a backbone, and a head for each of its activations.
 #[derive(Clone, Debug)]
 pub struct Lpips {
-    trunk: Trunk,
+    backbone: Backbone,
     /// `[1, C, 1, 1, 1]` each.
     heads: Vec<Tensor<5>>,
     shift: Tensor<5>,
@@ -30,26 +30,26 @@ pub struct Lpips {
 }
 
 impl Lpips {
-    /// The distance of a trunk with heads of this file: `lin0.model.1.weight` and so on, `[1, C, 1, 1]`.
+    /// The distance of a backbone with heads of this file: `lin0.model.1.weight` and so on, `[1, C, 1, 1]`.
     ///
     /// # Errors
-    /// [`Error::Weights`] for heads of another trunk.
-    pub fn new(trunk: Trunk, heads: &Source) -> Result<Self> {
+    /// [`Error::Weights`] for heads of another backbone.
+    pub fn new(backbone: Backbone, heads: &Source) -> Result<Self> {
         let head = |(layer, &channels): (usize, &usize)| {
             let name = format!("lin{layer}.model.1.weight");
             let head: Tensor<4> = heads.tensor(&name, [1, channels, 1, 1])?;
             Ok(head.reshape([1, channels, 1, 1, 1]))
         };
-        let taps = trunk.channels().iter().enumerate();
-        let colours = |values: [f32; 3], device: &Device| {
+        let activations = backbone.channels().iter().enumerate();
+        let colors = |values: [f32; 3], device: &Device| {
             Tensor::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1, 1]), device)
         };
         Ok(Self {
-            heads: taps.map(head).collect::<Result<_>>()?,
-            shift: colours(SHIFT, heads.device()),
-            scale: colours(SCALE, heads.device()),
+            heads: activations.map(head).collect::<Result<_>>()?,
+            shift: colors(SHIFT, heads.device()),
+            scale: colors(SCALE, heads.device()),
             device: heads.device().clone(),
-            trunk,
+            backbone,
         })
     }
 
@@ -58,15 +58,15 @@ impl Lpips {
         &self.device
     }
 
-    /// The distances `[B]` of pictures or clips `[B, 3, T, H, W]` in [-1, 1]; of a clip, the mean over its
+    /// The distances `[B]` of images or clips `[B, 3, T, H, W]` in [-1, 1]; of a clip, the mean over its
     /// frames. Differentiable with respect to both.
     ///
     /// # Errors
-    /// [`Error::Input`] if the shapes differ or a side is below [`LEAST_SIDE`].
+    /// [`Error::InvalidArgument`] if the shapes differ or a side is below [`LEAST_SIDE`].
     pub fn distance(&self, a: Tensor<5>, b: Tensor<5>) -> Result<Tensor<1>> {
         let layers = self.layers(a, b)?;
         let sum = layers.into_iter().reduce(|sum, layer| sum + layer);
-        sum.ok_or_else(|| Error::Input("a trunk without taps".into()))
+        sum.ok_or_else(|| Error::InvalidArgument("a backbone without activations".into()))
     }
 
     /// What each layer adds to the [`distance`](Self::distance), `[B]` each.
@@ -76,18 +76,18 @@ impl Lpips {
     pub fn layers(&self, a: Tensor<5>, b: Tensor<5>) -> Result<Vec<Tensor<1>>> {
         let [_, _, _, height, width] = a.dims();
         if a.dims() != b.dims() || height.min(width) < LEAST_SIDE {
-            return Err(Error::Input(format!(
-                "LPIPS compares pictures of one size with at least {LEAST_SIDE} pixels a side, not \
+            return Err(Error::InvalidArgument(format!(
+                "LPIPS compares images of one size with at least {LEAST_SIDE} pixels a side, not \
                  {:?} and {:?}",
                 a.dims(),
                 b.dims()
             )));
         }
-        let taps = |x: Tensor<5>| {
+        let activations = |x: Tensor<5>| {
             let x = (x - self.shift.clone()) / self.scale.clone();
-            self.trunk.forward(x)
+            self.backbone.forward(x)
         };
-        let pairs = taps(a).into_iter().zip(taps(b)).zip(&self.heads);
+        let pairs = activations(a).into_iter().zip(activations(b)).zip(&self.heads);
         Ok(pairs
             .map(|((a, b), head)| {
                 let difference = (unit(a) - unit(b)).square() * head.clone();

@@ -3,15 +3,15 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::source::Source;
-use super::steps::{Placing, Step, run};
+use super::layers::Source;
+use super::sequential::{Placing, Step, run};
 use crate::Result;
-use crate::nn::convolution::{Activation, Convolution};
+use crate::nn::conv::{Activation, Convolution};
 use crate::nn::window::Window;
 
 /// A network whose inner maps are compared.
 #[derive(Clone, Debug)]
-pub struct Trunk {
+pub struct Backbone {
     stages: Vec<Vec<Stage>>,
     channels: Vec<usize>,
 }
@@ -26,16 +26,16 @@ enum Stage {
     Blur(Box<Convolution>),
 }
 
-impl Trunk {
+impl Backbone {
     /// Channels of each tap.
     pub fn channels(&self) -> &[usize] {
         &self.channels
     }
 
-    /// The maps after the last ReLU of each stage, for pictures `[B, 3, 1, H, W]`.
+    /// The maps after the last ReLU of each stage, for images `[B, 3, 1, H, W]`.
     pub fn forward(&self, x: Tensor<5>) -> Vec<Tensor<5>> {
         let mut x = x;
-        let mut taps = Vec::new();
+        let mut activations = Vec::new();
         for stage in &self.stages {
             for part in stage {
                 x = match part {
@@ -43,9 +43,9 @@ impl Trunk {
                     Stage::Blur(blur) => blur.forward(mirrored(x), Window::square(3, 2, 0)),
                 };
             }
-            taps.push(x.clone());
+            activations.push(x.clone());
         }
-        taps
+        activations
     }
 
     /// torchvision's VGG16, tapped after `relu1_2`, `relu2_2`, `relu3_3`, `relu4_3` and `relu5_3`.
@@ -66,11 +66,7 @@ impl Trunk {
         Self::vgg(source, name, true)
     }
 
-    fn vgg(
-        source: &Source,
-        name: impl Fn(usize, usize) -> String,
-        shift_tolerant: bool,
-    ) -> Result<Self> {
+    fn vgg(source: &Source, name: impl Fn(usize, usize) -> String, shift_tolerant: bool) -> Result<Self> {
         let channels = [64, 128, 256, 512, 512];
         let (mut number, mut inputs) = (0, 3);
         let mut stages = Vec::new();

@@ -1,4 +1,4 @@
-//! What training minimises. Every loss is a mean, differentiable, and independent of batch order.
+//! What training minimizes. Every loss is a mean, differentiable, and independent of batch order.
 
 mod reconstruction;
 mod ssim;

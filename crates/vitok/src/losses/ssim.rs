@@ -1,5 +1,5 @@
 //! 1 - SSIM (Wang et al. 2004; v2), differentiable, in torchmetrics' convention:
-//! [`crate::evaluate::SsimConvention::Torchmetrics`].
+//! [`crate::metrics::SsimConvention::Torchmetrics`].
 //!
 //! The Gaussian window is separable and its reflecting border linear, so a blur is two products
 //! with small matrices, `G_h X G_w^T`: exact, and fast on every device without a convolution.
@@ -13,17 +13,17 @@ const RADIUS: usize = 5;
 const K1: f64 = 0.01;
 const K2: f64 = 0.03;
 
-/// `1 - SSIM`, the mean over pictures, colours and pixels. `[N, C, H, W]` both; `range` is the
+/// `1 - SSIM`, the mean over images, colors and pixels. `[N, C, H, W]` both; `range` is the
 /// span of possible values (2 for [-1, 1]).
 ///
 /// # Errors
-/// [`Error::Input`] if the shapes differ or a side has fewer than 6 pixels, which the window's
+/// [`Error::InvalidArgument`] if the shapes differ or a side has fewer than 6 pixels, which the window's
 /// reflection needs.
 pub fn one_minus_ssim(found: Tensor<4>, wanted: Tensor<4>, range: f64) -> Result<Tensor<1>> {
     let [_, _, height, width] = found.dims();
     if found.dims() != wanted.dims() || height.min(width) <= RADIUS {
-        return Err(Error::Input(format!(
-            "SSIM compares pictures of one size with at least {} pixels a side, not {:?} and {:?}",
+        return Err(Error::InvalidArgument(format!(
+            "SSIM compares images of one size with at least {} pixels a side, not {:?} and {:?}",
             RADIUS + 1,
             found.dims(),
             wanted.dims()
@@ -43,8 +43,7 @@ pub fn one_minus_ssim(found: Tensor<4>, wanted: Tensor<4>, range: f64) -> Result
     let var_x = (blur(found.clone().square()) - mean_xx.clone()).clamp_min(0.0);
     let var_y = (blur(wanted.clone().square()) - mean_yy.clone()).clamp_min(0.0);
     let covariance = blur(found * wanted) - mean_xy.clone();
-    let ssim = (mean_xy * 2.0 + c1) * (covariance * 2.0 + c2)
-        / ((mean_xx + mean_yy + c1) * (var_x + var_y + c2));
+    let ssim = (mean_xy * 2.0 + c1) * (covariance * 2.0 + c2) / ((mean_xx + mean_yy + c1) * (var_x + var_y + c2));
     Ok(-ssim.mean() + 1.0)
 }
 

@@ -14,7 +14,7 @@
 
 use rand::RngExt;
 
-use crate::random::generator;
+use crate::rng::generator;
 
 /// The initial value of the parameter `name`, row-major.
 pub fn initial_value(name: &str, shape: &[usize], layer_scale: f64, seed: u64) -> Vec<f32> {
@@ -39,7 +39,5 @@ pub fn initial_value(name: &str, shape: &[usize], layer_scale: f64, seed: u64) -
 fn glorot_uniform(name: &str, outputs: usize, inputs: usize, count: usize, seed: u64) -> Vec<f32> {
     let mut rng = generator(name, &[seed]);
     let bound = (6.0 / (inputs + outputs) as f64).sqrt() as f32;
-    (0..count)
-        .map(|_| rng.random_range(-bound..bound))
-        .collect()
+    (0..count).map(|_| rng.random_range(-bound..bound)).collect()
 }

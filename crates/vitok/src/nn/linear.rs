@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::unfilled;
+use super::params::uninitialized;
 
 /// `y = x W^T + b`.
 #[derive(Module, Debug)]
@@ -15,11 +15,11 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// An unfilled layer.
+    /// An uninitialized layer.
     pub fn new(inputs: usize, outputs: usize, bias: bool, device: &Device) -> Self {
         Self {
-            weight: unfilled([outputs, inputs], device),
-            bias: bias.then(|| unfilled([outputs], device)),
+            weight: uninitialized([outputs, inputs], device),
+            bias: bias.then(|| uninitialized([outputs], device)),
         }
     }
 

@@ -15,7 +15,7 @@ pub struct GatedMlp {
 }
 
 impl GatedMlp {
-    /// An unfilled layer.
+    /// An uninitialized layer.
     pub fn new(width: usize, hidden: usize, bias: bool, device: &Device) -> Self {
         Self {
             fc1: Linear::new(width, 2 * hidden, bias, device),

@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::unfilled;
+use super::params::uninitialized;
 
 const EPSILON: f64 = 1e-6;
 
@@ -17,18 +17,18 @@ pub struct Norm {
 }
 
 impl Norm {
-    /// An unfilled LayerNorm: `(x - mean) / sqrt(var + eps) * weight + bias`.
+    /// An uninitialized LayerNorm: `(x - mean) / sqrt(var + eps) * weight + bias`.
     pub fn layer(width: usize, device: &Device) -> Self {
         Self {
-            weight: unfilled([width], device),
-            bias: Some(unfilled([width], device)),
+            weight: uninitialized([width], device),
+            bias: Some(uninitialized([width], device)),
         }
     }
 
-    /// An unfilled RMSNorm: `x / sqrt(mean(x^2) + eps) * weight`.
+    /// An uninitialized RMSNorm: `x / sqrt(mean(x^2) + eps) * weight`.
     pub fn rms(width: usize, device: &Device) -> Self {
         Self {
-            weight: unfilled([width], device),
+            weight: uninitialized([width], device),
             bias: None,
         }
     }
@@ -48,7 +48,7 @@ impl Norm {
 
 /// LayerNorm over the last axis without weight and bias: v2's bottleneck.
 pub fn layer_norm<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let centred = x.clone() - x.mean_dim(D - 1);
-    let variance = centred.clone().square().mean_dim(D - 1);
-    centred / (variance + EPSILON).sqrt()
+    let centered = x.clone() - x.mean_dim(D - 1);
+    let variance = centered.clone().square().mean_dim(D - 1);
+    centered / (variance + EPSILON).sqrt()
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor, TensorData};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Device, Gradients, Shape, Tensor, TensorData};
 
 use crate::Result;
 use crate::device::to_host;
@@ -12,10 +12,7 @@ use crate::device::to_host;
 ///
 /// # Errors
 /// The first error of `source`; the module is lost then.
-pub fn fill<M: Module>(
-    module: M,
-    source: impl FnMut(&str, &[usize]) -> Result<Vec<f32>>,
-) -> Result<M> {
+pub fn fill<M: Module>(module: M, source: impl FnMut(&str, &[usize]) -> Result<Vec<f32>>) -> Result<M> {
     let mut filler = Filler {
         path: Vec::new(),
         source,
@@ -167,4 +164,18 @@ impl<F: FnMut(&str, &[usize], &dyn Parameter)> ModuleVisitor for Walker<F> {
         let shape = param.lazy_shape().to_vec();
         (self.visit)(&self.path.join("."), &shape, param);
     }
+}
+
+/// A parameter with a shape and no memory yet; [`init`](super::init) or the weight files fill it.
+pub(crate) fn uninitialized<const D: usize>(shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
+    Param::uninitialized(
+        ParamId::new(),
+        move |device, track| {
+            let zeros = Tensor::zeros(shape, device);
+            if track { zeros.require_grad() } else { zeros }
+        },
+        device.clone(),
+        true,
+        Shape::new(shape),
+    )
 }

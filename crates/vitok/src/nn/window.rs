@@ -3,7 +3,7 @@
 /// Sizes along time, height and width.
 pub type Sides = [usize; 3];
 
-/// A kernel's size, steps and padding along time, height and width. Pictures are clips of one
+/// A kernel's size, steps and padding along time, height and width. Images are clips of one
 /// frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
@@ -18,12 +18,12 @@ pub struct Window {
 }
 
 impl Window {
-    /// A square window on pictures, with as much padding on every side.
+    /// A square window on images, with as much padding on every side.
     pub fn square(kernel: usize, stride: usize, padding: usize) -> Self {
         Self::rectangle([kernel, kernel], stride, [padding, padding])
     }
 
-    /// A window on pictures: size and padding along height and width.
+    /// A window on images: size and padding along height and width.
     pub fn rectangle(kernel: [usize; 2], stride: usize, padding: [usize; 2]) -> Self {
         let padding = [0, padding[0], padding[1]];
         Self {
@@ -63,7 +63,7 @@ impl Window {
         })
     }
 
-    /// Whether it looks at one frame at a time, so that frames are as good as pictures.
+    /// Whether it looks at one frame at a time, so that frames are as good as images.
     pub fn is_flat(&self) -> bool {
         self.kernel[0] == 1 && self.stride[0] == 1 && self.before[0] + self.after[0] == 0
     }

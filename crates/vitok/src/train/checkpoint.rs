@@ -1,8 +1,8 @@
 //! Checkpoints: everything a run needs to go on as if it had never stopped.
 //!
 //! `RUN/checkpoints/step-00000500/` holds a model anybody can load (`config.json`,
-//! `model.safetensors`: the averaged weights, if there is an average), `training.safetensors` (the
-//! weights themselves and the optimiser's moments) and `run.json`. The folder appears whole or not
+//! `model.safetensors`: the emad weights, if there is an ema), `training.safetensors` (the
+//! weights themselves and the optimizer's optimizer) and `run.json`. The folder appears whole or not
 //! at all.
 
 use std::collections::BTreeMap;
@@ -12,13 +12,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::TrainConfig;
-use super::trainer::diverged;
-use crate::config::Plan;
 use crate::device::to_host;
 use crate::files::{replace_folder, write_atomically};
 use crate::nn::params;
-use crate::tensor_file::{NewTensor, Precision, TensorFile, write_tensors};
-use crate::tokenizer::{Half, Tokenizer, WeightsLayout};
+use crate::tokenizer::LoadPart;
+use crate::tokenizer::vit::ModelConfig;
+use crate::tokenizer::vit::{VitTokenizer, WeightsFormat};
+use crate::weights::{Dtype, NewTensor, TensorFile, write_tensors};
 use crate::{Error, Result};
 
 const RUN: &str = "run.json";
@@ -28,19 +28,19 @@ const TRAINING: &str = "training.safetensors";
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// What is known without the tensors.
-    pub about: About,
+    pub meta: CheckpointMeta,
     /// The weights.
     pub weights: BTreeMap<String, Tensor<1>>,
     /// Their moving average, if the run has one.
-    pub average: Option<BTreeMap<String, Tensor<1>>>,
-    /// The optimiser's state.
-    pub moments: BTreeMap<String, Tensor<1>>,
+    pub ema: Option<BTreeMap<String, Tensor<1>>>,
+    /// The optimizer's state.
+    pub optimizer: BTreeMap<String, Tensor<1>>,
 }
 
 /// `run.json`
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct About {
+#[serde(deny_unknown_fields)]
+pub struct CheckpointMeta {
     /// Steps taken.
     pub step: u64,
     /// Seconds spent on them.
@@ -98,54 +98,54 @@ pub(super) fn list(run: &Path) -> Result<Vec<(u64, PathBuf)>> {
 }
 
 impl Checkpoint {
-    /// Writes the checkpoint of a run, and then removes all but the newest `keep`.
+    /// Writes the checkpoint of a run, and then removes all but the newest `keep_last`.
     ///
     /// # Errors
     /// [`Error::Io`]; older checkpoints are then all still there.
-    pub fn write(&self, run: &Path, plan: &Plan, keep: usize) -> Result<PathBuf> {
-        let path = folder_of(run).join(format!("step-{:08}", self.about.step));
+    pub fn write(&self, run: &Path, plan: &ModelConfig, keep_last: usize) -> Result<PathBuf> {
+        let path = folder_of(run).join(format!("step-{:08}", self.meta.step));
         let model = self.model(plan)?;
         replace_folder(
             &path,
             |_| true,
             |folder| {
-                model.save(folder, WeightsLayout::Vitok, Precision::F32)?;
+                model.save(folder, WeightsFormat::Vitok, Dtype::F32)?;
                 self.write_training(&folder.join(TRAINING))?;
-                let about = serde_json::to_string_pretty(&self.about)
-                    .map_err(|e| Error::Input(format!("the run cannot be described: {e}")))?;
-                write_atomically(&folder.join(RUN), |out| out.write_all(about.as_bytes()))
+                let meta = serde_json::to_string_pretty(&self.meta)
+                    .map_err(|e| Error::InvalidArgument(format!("the run cannot be described: {e}")))?;
+                write_atomically(&folder.join(RUN), |out| out.write_all(meta.as_bytes()))
             },
         )
         .map_err(|error| match error {
             // What failed has a temporary name, which says nothing.
-            Error::Io { action, cause, .. } => Error::Io {
+            Error::Io { action, source, .. } => Error::Io {
                 path: path.clone(),
                 action,
-                cause,
+                source,
             },
             other => other,
         })?;
         let all = list(run)?;
-        for (_, old) in &all[..all.len().saturating_sub(keep)] {
+        for (_, old) in &all[..all.len().saturating_sub(keep_last)] {
             std::fs::remove_dir_all(old).map_err(|e| Error::io(old, "remove", e))?;
         }
         Ok(path)
     }
 
-    /// The model: the averaged weights, or the weights where there is no average, on their device.
+    /// The model: the emad weights, or the weights where there is no ema, on their device.
     ///
     /// # Errors
-    /// [`Error::Device`]; [`Error::Input`] if a parameter is missing.
-    pub fn model(&self, plan: &Plan) -> Result<Tokenizer> {
-        let values = self.average.as_ref().unwrap_or(&self.weights);
+    /// [`Error::Device`]; [`Error::InvalidArgument`] if a parameter is missing.
+    pub fn model(&self, plan: &ModelConfig) -> Result<VitTokenizer> {
+        let values = self.ema.as_ref().unwrap_or(&self.weights);
         let device = values.values().next().map(Tensor::device);
         tokenizer_of(values, plan, &device.unwrap_or_else(Device::flex))
     }
 
     fn write_training(&self, path: &Path) -> Result<()> {
         let weights = self.weights.iter().map(|(n, t)| (format!("weight.{n}"), t));
-        let moments = self.moments.iter().map(|(n, t)| (n.clone(), t));
-        let tensors = weights.chain(moments).map(|(name, tensor)| {
+        let optimizer = self.optimizer.iter().map(|(n, t)| (n.clone(), t));
+        let tensors = weights.chain(optimizer).map(|(name, tensor)| {
             let tensor = tensor.clone();
             NewTensor {
                 name,
@@ -153,18 +153,18 @@ impl Checkpoint {
                 values: Box::new(move || to_host(tensor).map_err(std::io::Error::other)),
             }
         });
-        write_tensors(path, &BTreeMap::new(), tensors.collect(), Precision::F32)
+        write_tensors(path, &BTreeMap::new(), tensors.collect(), Dtype::F32)
     }
 
-    /// What a checkpoint says about itself, without its tensors.
+    /// What a checkpoint says meta itself, without its tensors.
     ///
     /// # Errors
     /// [`Error::Io`], or [`Error::Config`] if it is damaged or of another version.
-    pub fn about(folder: &Path) -> Result<About> {
+    pub fn meta(folder: &Path) -> Result<CheckpointMeta> {
         let path = folder.join(RUN);
         let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, "read", e))?;
         serde_json::from_str(&text).map_err(|e| Error::Config {
-            path,
+            origin: path.display().to_string(),
             reason: format!("not a run this version can read: {e}"),
         })
     }
@@ -174,32 +174,32 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Io`], [`Error::Config`], [`Error::Weights`].
     pub fn read(folder: &Path, device: &Device) -> Result<Self> {
-        let about = Self::about(folder)?;
+        let meta = Self::meta(folder)?;
         let on_device = |values: Vec<f32>| {
             let shape = [values.len()];
             Tensor::<1>::from_data(TensorData::new(values, shape), device)
         };
         let mut file = TensorFile::open(&folder.join(TRAINING))?;
-        let (mut weights, mut moments) = (BTreeMap::new(), BTreeMap::new());
+        let (mut weights, mut optimizer) = (BTreeMap::new(), BTreeMap::new());
         for name in file.names() {
             let tensor = on_device(file.read(&name)?);
             match name.strip_prefix("weight.") {
                 Some(name) => weights.insert(name.to_owned(), tensor),
-                None => moments.insert(name, tensor),
+                None => optimizer.insert(name, tensor),
             };
         }
-        let average = match about.config.train.ema > 0.0 {
+        let ema = match meta.config.train.ema_decay > 0.0 {
             true => {
-                let model = Tokenizer::load(folder, Half::Both, None, device)?;
+                let model = VitTokenizer::load(folder, LoadPart::Both, None, device)?;
                 Some(params::values(model.network()))
             }
             false => None,
         };
         Ok(Self {
-            about,
+            meta,
             weights,
-            average,
-            moments,
+            ema,
+            optimizer,
         })
     }
 }
@@ -207,19 +207,21 @@ impl Checkpoint {
 /// The model whose parameters have these values, flat, by name.
 ///
 /// # Errors
-/// [`Error::Device`]; [`Error::Input`] if a parameter is missing or no longer a number.
+/// [`Error::Device`]; [`Error::InvalidArgument`] if a parameter is missing or no longer a number.
 pub(super) fn tokenizer_of(
     values: &BTreeMap<String, Tensor<1>>,
-    plan: &Plan,
+    plan: &ModelConfig,
     device: &Device,
-) -> Result<Tokenizer> {
-    Tokenizer::from_values(plan.clone(), device, |name, _| {
+) -> Result<VitTokenizer> {
+    VitTokenizer::from_values(plan.clone(), device, |name, _| {
         let value = values.get(name);
-        let value = value.ok_or_else(|| Error::Input(format!("there is no {name}")))?;
+        let value = value.ok_or_else(|| Error::InvalidArgument(format!("there is no {name}")))?;
         let values = to_host(value.clone())?;
         match values.iter().all(|v| v.is_finite()) {
             true => Ok(values),
-            false => Err(diverged(&format!("{name} is no longer a number"))),
+            false => Err(Error::Diverged {
+                what: format!("{name} is no longer a number"),
+            }),
         }
     })
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{OptimizerConfig, Schedule};
-use crate::config::{ModelSpec, Plan, read_toml};
-use crate::data::{Augment, Collection, LoaderConfig};
+use crate::data::{Augment, Dataset, LoaderConfig};
+use crate::tokenizer::vit::{ModelConfig, ModelSpec};
+use crate::toml_file::read_toml;
 use crate::{Error, Result};
 
 /// A training run. `model.variant`, `data.train` and `train.steps` are required.
@@ -16,39 +17,39 @@ use crate::{Error, Result};
 /// variant = "S-B/16"
 /// [data]
 /// train = ["photographs/train.txt"]
-/// held-out = ["photographs/held-out.txt"]
+/// validation = ["photographs/validation.txt"]
 /// [train]
 /// steps = 1000
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct TrainConfig {
     /// Decides initial weights, data order, crops and noise.
     #[serde(default)]
     pub seed: u64,
     /// The network.
     pub model: ModelSpec,
-    /// The pictures.
+    /// The images.
     pub data: DataConfig,
-    /// What is minimised.
+    /// What is minimized.
     #[serde(default)]
     pub loss: LossConfig,
     /// How.
     pub train: StepConfig,
     /// How it is watched.
     #[serde(default)]
-    pub evaluate: EvaluateConfig,
+    pub validation: ValidationConfig,
 }
 
-/// Which pictures, and how they are prepared.
+/// Which images, and how they are prepared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// Data sets to train on, as [`Collection::open`] takes them.
+    /// Data sets to train on, as [`Dataset::open`] takes them.
     pub train: Vec<DataSource>,
-    /// Data sets to evaluate on; none of their pictures may be in `train`.
+    /// Data sets to evaluate on; none of their images may be in `train`.
     #[serde(default)]
-    pub held_out: Vec<String>,
+    pub validation: Vec<String>,
     /// Crops and flips.
     #[serde(default)]
     pub augment: Augment,
@@ -61,23 +62,23 @@ pub struct DataConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(
     untagged,
-    expecting = "expected the path of a data set, or { path = \"…\", share = 1.0 }"
+    expecting = "expected the path of a data set, or { path = \"…\", weight = 1.0 }"
 )]
 pub enum DataSource {
-    /// With a share as large as it has pictures.
+    /// With a share as large as it has images.
     Path(String),
     /// With a share given.
-    Shared(SharedSource),
+    Weighted(WeightedSource),
 }
 
 /// A data set with its share of a mixture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SharedSource {
+#[serde(deny_unknown_fields)]
+pub struct WeightedSource {
     /// The data set.
     pub path: String,
     /// Its share, relative to the others'.
-    pub share: f64,
+    pub weight: f64,
 }
 
 impl DataSource {
@@ -85,41 +86,41 @@ impl DataSource {
     pub fn path(&self) -> &str {
         match self {
             DataSource::Path(path) => path,
-            DataSource::Shared(source) => &source.path,
+            DataSource::Weighted(source) => &source.path,
         }
     }
 }
 
 impl DataConfig {
-    /// Opens the data sets to train on. The shares are those given, or the numbers of pictures.
+    /// Opens the data sets to train on. The shares are those given, or the numbers of images.
     ///
     /// # Errors
-    /// As [`Collection::open`]; [`Error::Input`] if only some have a share.
-    pub fn open(&self) -> Result<(Vec<Collection>, Vec<f64>)> {
-        let shared = |source: &&DataSource| matches!(source, DataSource::Shared(_));
+    /// As [`Dataset::open`]; [`Error::InvalidArgument`] if only some have a share.
+    pub fn open(&self) -> Result<(Vec<Dataset>, Vec<f64>)> {
+        let shared = |source: &&DataSource| matches!(source, DataSource::Weighted(_));
         let count = self.train.iter().filter(shared).count();
         if count > 0 && count < self.train.len() {
-            return Err(Error::Input(
+            return Err(Error::InvalidArgument(
                 "data.train: give every data set a share, or none".into(),
             ));
         }
-        let mut collections = Vec::new();
+        let mut datasets = Vec::new();
         let mut shares = Vec::new();
         for source in &self.train {
-            let collection = Collection::open(source.path())?;
+            let dataset = Dataset::open(source.path())?;
             shares.push(match source {
-                DataSource::Path(_) => collection.records().len() as f64,
-                DataSource::Shared(source) => source.share,
+                DataSource::Path(_) => dataset.samples().len() as f64,
+                DataSource::Weighted(source) => source.weight,
             });
-            collections.push(collection);
+            datasets.push(dataset);
         }
-        Ok((collections, shares))
+        Ok((datasets, shares))
     }
 }
 
 /// Weights of the losses' sum.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, default)]
 pub struct LossConfig {
     /// Mean squared error, pixels in [-1, 1].
     pub mse: f64,
@@ -148,36 +149,36 @@ impl Default for LossConfig {
 
 /// Steps, rates and what is written when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, default)]
 pub struct StepConfig {
     /// Steps of the whole run.
     pub steps: u64,
-    /// Pictures of a step.
-    pub batch: usize,
+    /// Images of a step.
+    pub batch_size: usize,
     /// Parts a step's batch is cut into, each computed on a thread of its own. More use more cores;
     /// the sums are rounded otherwise, so another number gives (slightly) other weights.
-    pub parts: usize,
+    pub micro_batches: usize,
     /// Learning rate after the warm-up.
     pub lr: f64,
     /// Learning rate of the last step.
-    pub lr_end: f64,
+    pub min_lr: f64,
     /// Steps of warm-up.
-    pub warmup: u64,
+    pub warmup_steps: u64,
     /// AdamW's betas.
     pub betas: [f64; 2],
     /// AdamW's epsilon.
-    pub epsilon: f64,
+    pub eps: f64,
     /// Decay of weight matrices; norms, biases and scales are not decayed.
     pub weight_decay: f64,
     /// Largest norm of the gradient; 0 does not clip.
-    pub clip: f64,
+    pub grad_clip: f64,
     /// Decay of the moving average of the weights, which is what is evaluated and saved as the
     /// model; 0 has none.
-    pub ema: f64,
+    pub ema_decay: f64,
     /// Steps between checkpoints.
     pub checkpoint_every: u64,
     /// Checkpoints kept.
-    pub keep: usize,
+    pub keep_last: usize,
     /// Steps between lines of the log.
     pub log_every: u64,
 }
@@ -187,24 +188,24 @@ impl Default for StepConfig {
     fn default() -> Self {
         let OptimizerConfig {
             betas,
-            epsilon,
+            eps,
             weight_decay,
-            clip,
+            grad_clip,
         } = OptimizerConfig::default();
         Self {
             steps: 0,
-            batch: 32,
-            parts: 1,
+            batch_size: 32,
+            micro_batches: 1,
             lr: 3e-4,
-            lr_end: 0.0,
-            warmup: 0,
+            min_lr: 0.0,
+            warmup_steps: 0,
             betas,
-            epsilon,
+            eps,
             weight_decay,
-            clip: clip.unwrap_or(0.0),
-            ema: 0.0,
+            grad_clip: grad_clip.unwrap_or(0.0),
+            ema_decay: 0.0,
             checkpoint_every: 500,
-            keep: 2,
+            keep_last: 2,
             log_every: 10,
         }
     }
@@ -212,29 +213,29 @@ impl Default for StepConfig {
 
 /// Scores and samples while training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct EvaluateConfig {
+#[serde(deny_unknown_fields, default)]
+pub struct ValidationConfig {
     /// Steps between evaluations.
     pub every: u64,
-    /// Held-out pictures are resized and cropped to squares of this many pixels; 0 is the
+    /// Held-out images are resized and cropped to squares of this many pixels; 0 is the
     /// augmentation's size.
     pub size: usize,
-    /// Held-out pictures scored, the first ones; 0 all.
-    pub pictures: usize,
-    /// Pictures in the sample grid.
+    /// Held-out images scored, the first ones; 0 all.
+    pub max_images: usize,
+    /// Images in the sample grid.
     pub samples: usize,
-    /// Pictures of a batch.
-    pub batch: usize,
+    /// Images of a batch.
+    pub batch_size: usize,
 }
 
-impl Default for EvaluateConfig {
+impl Default for ValidationConfig {
     fn default() -> Self {
         Self {
             every: 500,
             size: 0,
-            pictures: 0,
+            max_images: 0,
             samples: 8,
-            batch: 16,
+            batch_size: 16,
         }
     }
 }
@@ -247,8 +248,8 @@ impl TrainConfig {
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
         let config: Self = read_toml(path, overrides)?;
         config.check().map_err(|error| match error {
-            Error::Input(reason) => Error::Config {
-                path: path.to_owned(),
+            Error::InvalidArgument(reason) => Error::Config {
+                origin: path.display().to_string(),
                 reason,
             },
             other => other,
@@ -259,9 +260,9 @@ impl TrainConfig {
     /// Whether the numbers make sense.
     ///
     /// # Errors
-    /// [`Error::Input`] naming the key, [`Error::Variant`].
+    /// [`Error::InvalidArgument`] naming the key, [`Error::Variant`].
     pub fn check(&self) -> Result<()> {
-        let plan = self.plan()?;
+        let model = self.model_config()?;
         self.data.augment.check()?;
         let (train, loss) = (&self.train, &self.loss);
         let not_negative = |x: f64| x.is_finite() && x >= 0.0;
@@ -269,49 +270,43 @@ impl TrainConfig {
         let rules = [
             (!self.data.train.is_empty(), "data.train names no data set"),
             (
-                plan.tubelet.frames == 1,
-                "model.variant: pictures have one frame, so tubelets of one frame are needed",
+                model.tubelet.frames == 1,
+                "model.variant: images have one frame, so tubelets of one frame are needed",
             ),
             (train.steps > 0, "train.steps must be at least 1"),
             (
-                (1..=1 << 20).contains(&train.batch),
-                "train.batch must be 1 to 1048576",
+                (1..=1 << 20).contains(&train.batch_size),
+                "train.batch_size must be 1 to 1048576",
             ),
             (
-                (1..=256).contains(&train.parts),
-                "train.parts must be 1 to 256",
+                (1..=256).contains(&train.micro_batches),
+                "train.micro_batches must be 1 to 256",
             ),
-            (
-                train.lr > 0.0 && train.lr.is_finite(),
-                "train.lr must be above 0",
-            ),
-            (
-                not_negative(train.lr_end),
-                "train.lr-end must not be negative",
-            ),
+            (train.lr > 0.0 && train.lr.is_finite(), "train.lr must be above 0"),
+            (not_negative(train.min_lr), "train.min_lr must not be negative"),
             (
                 train.betas.iter().all(|b| (0.0..1.0).contains(b)),
                 "train.betas must be from 0 up to, but not, 1",
             ),
-            (
-                train.epsilon > 0.0 && train.epsilon.is_finite(),
-                "train.epsilon must be above 0",
-            ),
+            (train.eps > 0.0 && train.eps.is_finite(), "train.eps must be above 0"),
             (
                 not_negative(train.weight_decay),
-                "train.weight-decay must not be negative",
+                "train.weight_decay must not be negative",
             ),
-            (not_negative(train.clip), "train.clip must not be negative"),
+            (not_negative(train.grad_clip), "train.grad_clip must not be negative"),
             (
-                (0.0..1.0).contains(&train.ema),
-                "train.ema must be from 0 up to, but not, 1",
+                (0.0..1.0).contains(&train.ema_decay),
+                "train.ema_decay must be from 0 up to, but not, 1",
             ),
             (
-                train.checkpoint_every > 0 && train.log_every > 0 && self.evaluate.every > 0,
-                "train.checkpoint-every, train.log-every and evaluate.every must be at least 1",
+                train.checkpoint_every > 0 && train.log_every > 0 && self.validation.every > 0,
+                "train.checkpoint_every, train.log_every and validation.every must be at least 1",
             ),
-            (train.keep > 0, "train.keep must be at least 1"),
-            (self.evaluate.batch > 0, "evaluate.batch must be at least 1"),
+            (train.keep_last > 0, "train.keep_last must be at least 1"),
+            (
+                self.validation.batch_size > 0,
+                "validation.batch_size must be at least 1",
+            ),
             (
                 weights.iter().all(|w| not_negative(*w)),
                 "the weights of loss must not be negative",
@@ -322,15 +317,15 @@ impl TrainConfig {
             ),
             (
                 loss.charbonnier_eps > 0.0 && loss.charbonnier_eps.is_finite(),
-                "loss.charbonnier-eps must be above 0",
+                "loss.charbonnier_eps must be above 0",
             ),
             (
-                (0.0..=1.0).contains(&self.data.loader.max_bad),
-                "data.loader.max-bad is a share, from 0 to 1",
+                (0.0..=1.0).contains(&self.data.loader.max_bad_fraction),
+                "data.loader.max_bad_fraction is a share, from 0 to 1",
             ),
         ];
         match rules.iter().find(|(holds, _)| !holds) {
-            Some((_, rule)) => Err(Error::Input((*rule).to_owned())),
+            Some((_, rule)) => Err(Error::InvalidArgument((*rule).to_owned())),
             None => Ok(()),
         }
     }
@@ -339,13 +334,13 @@ impl TrainConfig {
     ///
     /// # Errors
     /// [`Error::Variant`].
-    pub fn plan(&self) -> Result<Plan> {
-        Plan::resolve(&self.model)
+    pub fn model_config(&self) -> Result<ModelConfig> {
+        ModelConfig::resolve(&self.model)
     }
 
-    /// Side of the squares that held-out pictures become.
-    pub fn evaluation_size(&self) -> usize {
-        match self.evaluate.size {
+    /// Side of the squares that validation images become.
+    pub fn validation_size(&self) -> usize {
+        match self.validation.size {
             0 => self.data.augment.size,
             size => size,
         }
@@ -354,17 +349,17 @@ impl TrainConfig {
     pub(super) fn optimizer(&self) -> OptimizerConfig {
         OptimizerConfig {
             betas: self.train.betas,
-            epsilon: self.train.epsilon,
+            eps: self.train.eps,
             weight_decay: self.train.weight_decay,
-            clip: (self.train.clip > 0.0).then_some(self.train.clip),
+            grad_clip: (self.train.grad_clip > 0.0).then_some(self.train.grad_clip),
         }
     }
 
     pub(super) fn schedule(&self) -> Schedule {
         Schedule {
             peak: self.train.lr,
-            end: self.train.lr_end,
-            warmup: self.train.warmup,
+            min_lr: self.train.min_lr,
+            warmup_steps: self.train.warmup_steps,
             steps: self.train.steps,
         }
     }
@@ -373,16 +368,16 @@ impl TrainConfig {
     pub fn changes(&self, other: &Self) -> Vec<String> {
         /// These only say how the run is watched and how fast it goes.
         const FREE: [&str; 10] = [
-            "data.held-out",
-            "data.loader.threads",
-            "data.loader.ahead",
-            "data.loader.memory",
-            "data.loader.max-bad",
-            "data.loader.max-pixels",
-            "train.checkpoint-every",
-            "train.keep",
-            "train.log-every",
-            "evaluate",
+            "data.validation",
+            "data.loader.workers",
+            "data.loader.prefetch",
+            "data.loader.cache_mib",
+            "data.loader.max_bad_fraction",
+            "data.loader.max_pixels",
+            "train.checkpoint_every",
+            "train.keep_last",
+            "train.log_every",
+            "validation",
         ];
         let [old, new] = [self, other].map(|c| serde_json::to_value(c).unwrap_or_default());
         let mut found = Vec::new();
@@ -398,12 +393,7 @@ impl TrainConfig {
     }
 }
 
-fn differences(
-    key: &str,
-    old: &serde_json::Value,
-    new: &serde_json::Value,
-    found: &mut Vec<(String, String)>,
-) {
+fn differences(key: &str, old: &serde_json::Value, new: &serde_json::Value, found: &mut Vec<(String, String)>) {
     let nothing = serde_json::Value::Null;
     if let (Some(a), Some(b)) = (old.as_object(), new.as_object()) {
         let names: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();

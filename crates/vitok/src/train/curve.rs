@@ -32,15 +32,11 @@ pub fn draw(path: &Path, events: &[Value]) -> Result<()> {
     }
     let mut svg = String::new();
     panels(&mut svg, &losses, &scores)
-        .map_err(|e| Error::Input(format!("the curve cannot be drawn: {e}")))?;
+        .map_err(|e| Error::InvalidArgument(format!("the curve cannot be drawn: {e}")))?;
     write_atomically(path, |out| out.write_all(svg.as_bytes()))
 }
 
-fn panels(
-    svg: &mut String,
-    losses: &Points,
-    scores: &Points,
-) -> std::result::Result<(), Box<dyn StdError>> {
+fn panels(svg: &mut String, losses: &Points, scores: &Points) -> std::result::Result<(), Box<dyn StdError>> {
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let last = losses.last().map_or(1.0, |p| p.0).max(1.0);
@@ -49,13 +45,7 @@ fn panels(
     let logarithms: Points = (losses.iter().filter(|p| p.1 > 0.0))
         .map(|&(x, y)| (x, y.log10()))
         .collect();
-    panel(
-        &upper,
-        "training loss (log10)",
-        &logarithms,
-        0.0..last,
-        &BLUE,
-    )?;
+    panel(&upper, "training loss (log10)", &logarithms, 0.0..last, &BLUE)?;
     panel(&lower, "held-out PSNR, dB", scores, 0.0..last, &RED)?;
     root.present()?;
     drop(root);
@@ -67,7 +57,7 @@ fn panel<DB: DrawingBackend>(
     title: &str,
     points: &Points,
     steps: Range<f64>,
-    colour: &RGBColor,
+    color: &RGBColor,
 ) -> std::result::Result<(), Box<dyn StdError>>
 where
     DB::ErrorType: 'static,
@@ -93,6 +83,6 @@ where
         .x_label_formatter(&|step| format!("{step:.0}"))
         .light_line_style(BLACK.mix(0.05))
         .draw()?;
-    chart.draw_series(LineSeries::new(points.iter().copied(), colour))?;
+    chart.draw_series(LineSeries::new(points.iter().copied(), color))?;
     Ok(())
 }

@@ -9,23 +9,22 @@ mod checkpoint;
 mod config;
 mod curve;
 mod ema;
-mod events;
+
+mod objective;
 mod optimizer;
 mod run;
+mod run_log;
 mod schedule;
-mod step;
 mod trainer;
-mod watch;
+mod validation;
 
-pub use checkpoint::{About, Checkpoint};
-pub use config::{
-    DataConfig, DataSource, EvaluateConfig, LossConfig, SharedSource, StepConfig, TrainConfig,
-};
+pub use checkpoint::{Checkpoint, CheckpointMeta};
+pub use config::{DataConfig, DataSource, LossConfig, StepConfig, TrainConfig, ValidationConfig, WeightedSource};
 pub use ema::Ema;
-pub use events::{Event, EventLog};
+pub use objective::{Losses, batch_of, loss, noise};
 pub use optimizer::{Optimizer, OptimizerConfig};
 pub use run::{Ending, Observer, Progress, Start, train};
+pub use run_log::{Event, RunLog};
 pub use schedule::Schedule;
-pub use step::{Losses, batch_of, loss, noise};
 pub use trainer::{Step, Trainer};
-pub use watch::HeldOut;
+pub use validation::Validation;

@@ -10,24 +10,24 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::Ema;
-use super::adamw::{AdamW, Followed, sum_of_squares};
+use super::adamw::{AdamW, ParamState, sum_of_squares};
 use crate::device::to_host;
-use crate::nn::fused::in_memory;
+use crate::nn::kernels::on_cpu;
 use crate::nn::params;
 use crate::{Error, Result};
 
 /// What does not change during a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct OptimizerConfig {
     /// Decay of the running mean and mean square of the gradient.
     pub betas: [f64; 2],
     /// Added to the root of the mean square.
-    pub epsilon: f64,
+    pub eps: f64,
     /// Decoupled decay of weight matrices; norms, biases and scales are not decayed.
     pub weight_decay: f64,
     /// Largest norm of all gradients together; larger ones are scaled down. None: no clipping.
-    pub clip: Option<f64>,
+    pub grad_clip: Option<f64>,
 }
 
 impl Default for OptimizerConfig {
@@ -35,14 +35,14 @@ impl Default for OptimizerConfig {
     fn default() -> Self {
         Self {
             betas: [0.9, 0.95],
-            epsilon: 1e-8,
+            eps: 1e-8,
             weight_decay: 1e-4,
-            clip: Some(1.0),
+            grad_clip: Some(1.0),
         }
     }
 }
 
-/// The optimiser and its state.
+/// The optimizer and its state.
 #[derive(Clone, Debug)]
 pub struct Optimizer {
     config: OptimizerConfig,
@@ -52,7 +52,7 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// An optimiser that has seen nothing yet.
+    /// An optimizer that has seen nothing yet.
     pub fn new(config: OptimizerConfig) -> Self {
         Self {
             config,
@@ -66,22 +66,22 @@ impl Optimizer {
         self.steps
     }
 
-    /// The state by name, `mean.PARAMETER` and `square.PARAMETER`, flat: what a checkpoint holds.
+    /// The state by name, `exp_avg.PARAMETER` and `exp_avg_sq.PARAMETER`, flat: what a checkpoint holds.
     pub fn state(&self) -> impl Iterator<Item = (String, Tensor<1>)> {
-        self.moments.iter().flat_map(|(name, [mean, square])| {
+        self.moments.iter().flat_map(|(name, [exp_avg, exp_avg_sq])| {
             let named = |kind: &str| format!("{kind}.{name}");
             [
-                (named("mean"), mean.clone()),
-                (named("square"), square.clone()),
+                (named("exp_avg"), exp_avg.clone()),
+                (named("exp_avg_sq"), exp_avg_sq.clone()),
             ]
         })
     }
 
-    /// An optimiser that goes on where another stopped: after `steps` steps, with its
+    /// An optimizer that goes on where another stopped: after `steps` steps, with its
     /// [state](Self::state).
     ///
     /// # Errors
-    /// [`Error::Input`] if a parameter has one moment without the other.
+    /// [`Error::InvalidArgument`] if a parameter has one moment without the other.
     pub fn resume(
         config: OptimizerConfig,
         steps: u64,
@@ -89,20 +89,16 @@ impl Optimizer {
     ) -> Result<Self> {
         let mut state: BTreeMap<String, Tensor<1>> = state.into_iter().collect();
         let mut moments = BTreeMap::new();
-        while let Some((name, mean)) = state.pop_first() {
-            let name = name.strip_prefix("mean.").unwrap_or_default().to_owned();
-            let Some(square) = state.remove(&format!("square.{name}")) else {
-                return Err(Error::Input(format!(
-                    "the optimiser's state is incomplete: {name} has one moment of two"
+        while let Some((name, exp_avg)) = state.pop_first() {
+            let name = name.strip_prefix("exp_avg.").unwrap_or_default().to_owned();
+            let Some(exp_avg_sq) = state.remove(&format!("exp_avg_sq.{name}")) else {
+                return Err(Error::InvalidArgument(format!(
+                    "the optimizer's state is incomplete: {name} lacks exp_avg_sq"
                 )));
             };
-            moments.insert(name, [mean, square]);
+            moments.insert(name, [exp_avg, exp_avg_sq]);
         }
-        Ok(Self {
-            config,
-            steps,
-            moments,
-        })
+        Ok(Self { config, steps, moments })
     }
 
     /// Takes a step down the gradients of a module, flat and by parameter, as
@@ -115,26 +111,26 @@ impl Optimizer {
         &mut self,
         module: M,
         mut gradients: BTreeMap<String, Tensor<1>>,
-        rate: f64,
+        lr: f64,
         mut average: Option<&mut Ema>,
     ) -> Result<(M, f64)> {
         let norm = norm(gradients.values())?;
         self.steps += 1;
-        // Both moments start at 0; `seen` undoes that.
-        let seen = |beta: f64| 1.0 - beta.powi(self.steps.min(1 << 30) as i32);
+        // Both moments start at 0; this undoes that.
+        let bias_correction = |beta: f64| 1.0 - beta.powi(self.steps.min(1 << 30) as i32);
         let step = AdamW {
-            gradient_scale: match self.config.clip {
+            gradient_scale: match self.config.grad_clip {
                 Some(most) if norm > most => most / norm,
                 _ => 1.0,
             },
             betas: self.config.betas,
-            seen: self.config.betas.map(seen),
-            epsilon: self.config.epsilon,
-            rate,
-            kept: 1.0,
-            average_decay: average.as_ref().map_or(0.0, |a| a.decay(self.steps)),
+            bias_correction: self.config.betas.map(bias_correction),
+            eps: self.config.eps,
+            lr,
+            param_scale: 1.0,
+            ema_decay: average.as_ref().map_or(0.0, |a| a.decay(self.steps)),
         };
-        let decaying = 1.0 - rate * self.config.weight_decay;
+        let decayed = 1.0 - lr * self.config.weight_decay;
         let module = params::update(module, |name, rank, value| {
             let averaged = average.as_mut().map(|average| average.take(name, &value));
             let Some(gradient) = gradients.remove(name) else {
@@ -143,24 +139,23 @@ impl Optimizer {
                 }
                 return value;
             };
-            let [mean, square] = self.moments.remove(name).unwrap_or_else(|| {
+            let [exp_avg, exp_avg_sq] = self.moments.remove(name).unwrap_or_else(|| {
                 let zeros = gradient.zeros_like();
                 [zeros.clone(), zeros]
             });
-            let kept = if rank >= 2 { decaying } else { 1.0 };
-            let before = Followed {
-                value,
-                mean,
-                square,
-                average: averaged,
+            let param_scale = if rank >= 2 { decayed } else { 1.0 };
+            let before = ParamState {
+                param: value,
+                exp_avg,
+                exp_avg_sq,
+                ema: averaged,
             };
-            let after = AdamW { kept, ..step }.step(before, gradient);
-            self.moments
-                .insert(name.to_owned(), [after.mean, after.square]);
-            if let (Some(average), Some(averaged)) = (&mut average, after.average) {
+            let after = AdamW { param_scale, ..step }.step(before, gradient);
+            self.moments.insert(name.to_owned(), [after.exp_avg, after.exp_avg_sq]);
+            if let (Some(average), Some(averaged)) = (&mut average, after.ema) {
                 average.put(name, averaged);
             }
-            after.value
+            after.param
         });
         Ok((module, norm))
     }
@@ -170,7 +165,7 @@ impl Optimizer {
 fn norm<'a>(gradients: impl Iterator<Item = &'a Tensor<1>>) -> Result<f64> {
     let mut sum = 0.0;
     for gradient in gradients {
-        sum += match in_memory(gradient) {
+        sum += match on_cpu(gradient) {
             Some(gradient) => sum_of_squares(gradient.storage()),
             None => f64::from(to_host(gradient.clone().square().sum())?[0]),
         };

@@ -9,12 +9,12 @@ use std::time::Instant;
 use burn::tensor::Device;
 
 use super::checkpoint::{self, Checkpoint};
-use super::{Event, EventLog, HeldOut, Losses, TrainConfig, Trainer, curve};
-use crate::data::{Collection, Loader};
+use super::{Event, Losses, RunLog, TrainConfig, Trainer, Validation, curve};
+use crate::data::{Dataset, Loader};
 use crate::files::write_atomically;
-use crate::pixels::{Picture, write_picture};
-use crate::tensor_file::Precision;
-use crate::tokenizer::{Tokenizer, WeightsLayout};
+use crate::media::{Clip, write_image};
+use crate::tokenizer::vit::{VitTokenizer, WeightsFormat};
+use crate::weights::Dtype;
 use crate::{Error, Result};
 
 /// Locked while a process trains in a folder.
@@ -43,7 +43,7 @@ pub struct Progress {
     pub steps: u64,
     /// Losses of the last step.
     pub losses: Losses,
-    /// Pictures of a step.
+    /// Images of a step.
     pub batch: usize,
 }
 
@@ -74,7 +74,7 @@ pub struct Ending {
 /// killed and resumed ends with the same bits as one that was not.
 ///
 /// # Errors
-/// [`Error::Input`] for a folder that holds a run already, for a changed configuration and for a
+/// [`Error::InvalidArgument`] for a folder that holds a run already, for a changed configuration and for a
 /// loss that is no longer a number; [`Error::Data`], [`Error::Io`], [`Error::Device`] as they come.
 /// A full disk ends a run only where it would lose the result: a checkpoint that cannot be written
 /// is a warning, and the older ones stay.
@@ -89,9 +89,9 @@ pub fn train(
     config.check()?;
     // Whatever can be refused is refused before anything is written.
     starting_point(config, run, start)?;
-    let (collections, shares) = config.data.open()?;
-    check_sources(config, &collections, observer)?;
-    let (held_out, warnings) = HeldOut::read(config, &collections)?;
+    let (datasets, shares) = config.data.open()?;
+    check_sources(config, &datasets, observer)?;
+    let (validation, warnings) = Validation::read(config, &datasets)?;
     warnings.iter().for_each(|text| observer.warning(text));
     let _lock = lock(run)?;
     let checkpoint = starting_point(config, run, start)?;
@@ -100,57 +100,55 @@ pub fn train(
         None => Trainer::new(config, device)?,
         Some(folder) => {
             let checkpoint = Checkpoint::read(folder, device)?;
-            seconds = checkpoint.about.seconds;
+            seconds = checkpoint.meta.seconds;
             Trainer::resume(config, device, checkpoint)?
         }
     };
-    let train_pictures = collections.iter().map(|c| c.records().len()).sum();
+    let train_images = datasets.iter().map(|c| c.samples().len()).sum();
     let mut loader = Loader::start(
-        collections,
+        datasets,
         &shares,
         config.data.augment,
         config.data.loader.clone(),
-        (config.train.batch, trainer.plan().tubelet.patch),
-        (config.seed, trainer.steps() * config.train.batch as u64),
+        (config.train.batch_size, trainer.model_config().tubelet.patch),
+        (config.seed, trainer.steps() * config.train.batch_size as u64),
     )?;
 
     checkpoint::remove_unfinished(run)?;
-    let log = EventLog::open(&run.join(EVENTS), trainer.steps())?;
-    let mut journal = Journal {
+    let log = RunLog::open(&run.join(EVENTS), trainer.steps())?;
+    let mut log = LogWriter {
         log,
         failed: false,
         observer,
     };
-    journal.event(Event::Start {
+    log.event(Event::Start {
         step: trainer.steps(),
         config: Box::new(config.clone()),
         parameters: trainer.parameters(),
-        train_pictures,
-        held_out_pictures: held_out.count(),
+        train_images,
+        held_out_images: validation.count(),
     });
     let text = toml::to_string_pretty(config)
-        .map_err(|e| Error::Input(format!("the configuration cannot be written: {e}")))?;
-    write_atomically(&run.join("config.toml"), |out| {
-        out.write_all(text.as_bytes())
-    })?;
+        .map_err(|e| Error::InvalidArgument(format!("the configuration cannot be written: {e}")))?;
+    write_atomically(&run.join("config.toml"), |out| out.write_all(text.as_bytes()))?;
 
     let every = |n: u64, step: u64| step.is_multiple_of(n) || step == config.train.steps;
     let mut saved = trainer.steps();
     let mut since_logged = (0, 0.0);
     while trainer.steps() < config.train.steps && !stop.load(Ordering::Relaxed) {
         let begun = Instant::now();
-        let pictures = match next_batch(&mut loader, trainer.steps(), &mut journal) {
-            Ok(pictures) => pictures,
+        let images = match next_batch(&mut loader, trainer.steps(), &mut log) {
+            Ok(images) => images,
             Err(error) => {
                 // The work so far shall not be lost.
                 if saved < trainer.steps() {
-                    save(&trainer, seconds, config, run, &mut journal);
+                    save(&trainer, seconds, config, run, &mut log);
                 }
                 return Err(error);
             }
         };
         // What a failed step leaves may be ruined, so that is not saved.
-        let done = trainer.step(pictures)?;
+        let done = trainer.step(images)?;
         let step = trainer.steps();
         let took = begun.elapsed().as_secs_f64();
         seconds += took;
@@ -158,29 +156,27 @@ pub fn train(
         if every(config.train.log_every, step) {
             let (steps, took) = since_logged;
             since_logged = (0, 0.0);
-            journal.event(Event::Step {
+            log.event(Event::Step {
                 step,
                 losses: done.losses,
                 gradient_norm: done.gradient_norm,
                 lr: done.lr,
-                pictures_per_second: (steps * config.train.batch) as f64 / took,
+                images_per_second: (steps * config.train.batch_size) as f64 / took,
                 seconds,
             });
         }
-        if every(config.train.checkpoint_every, step)
-            && save(&trainer, seconds, config, run, &mut journal)
-        {
+        if every(config.train.checkpoint_every, step) && save(&trainer, seconds, config, run, &mut log) {
             saved = step;
         }
-        if every(config.evaluate.every, step) && held_out.count() > 0 {
-            let model = trainer.checkpoint(seconds).model(trainer.plan())?;
-            evaluate(&model, &held_out, step, run, &mut journal)?;
+        if every(config.validation.every, step) && validation.count() > 0 {
+            let model = trainer.checkpoint(seconds).model(trainer.model_config())?;
+            evaluate(&model, &validation, step, run, &mut log)?;
         }
-        journal.observer.progress(&Progress {
+        log.observer.progress(&Progress {
             step,
             steps: config.train.steps,
             losses: done.losses,
-            batch: config.train.batch,
+            batch: config.train.batch_size,
         });
     }
 
@@ -189,19 +185,19 @@ pub fn train(
     let last = trainer.checkpoint(seconds);
     if saved < step {
         // This one must succeed, or the steps since the one before are lost.
-        let folder = last.write(run, trainer.plan(), config.train.keep)?;
-        journal.event(Event::Checkpoint { step, folder });
+        let folder = last.write(run, trainer.model_config(), config.train.keep_last)?;
+        log.event(Event::Checkpoint { step, folder });
     }
     if finished {
-        let model = last.model(trainer.plan())?;
-        model.save(&run.join("model"), WeightsLayout::Vitok, Precision::F32)?;
+        let model = last.model(trainer.model_config())?;
+        model.save(&run.join("model"), WeightsFormat::Vitok, Dtype::F32)?;
     }
-    journal.event(Event::End {
+    log.event(Event::End {
         step,
         finished,
         seconds,
     });
-    journal.draw(run);
+    log.draw(run);
     Ok(Ending { step, finished })
 }
 
@@ -213,7 +209,7 @@ fn lock(run: &Path) -> Result<File> {
     let file = File::create(run.join(LOCK)).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Input(format!(
+        Err(TryLockError::WouldBlock) => Err(Error::InvalidArgument(format!(
             "{}: another process is training in this folder",
             run.display()
         ))),
@@ -229,7 +225,7 @@ fn starting_point(config: &TrainConfig, run: &Path, start: Start) -> Result<Opti
     let Some((step, folder)) = newest else {
         let is_run = run.join(EVENTS).exists();
         if start == Start::New && is_run {
-            return Err(Error::Input(format!(
+            return Err(Error::InvalidArgument(format!(
                 "{}: holds a run that was ended before its first checkpoint; begin it again with \
                  --resume, or choose another --out",
                 run.display()
@@ -241,7 +237,7 @@ fn starting_point(config: &TrainConfig, run: &Path, start: Start) -> Result<Opti
         let entries = std::fs::read_dir(run).map_err(|e| Error::io(run, "read", e))?;
         let others = entries.flatten().any(|entry| entry.file_name() != LOCK);
         if others && !is_run {
-            return Err(Error::Input(format!(
+            return Err(Error::InvalidArgument(format!(
                 "{}: not empty, and no run; choose another --out",
                 run.display()
             )));
@@ -249,29 +245,29 @@ fn starting_point(config: &TrainConfig, run: &Path, start: Start) -> Result<Opti
         return Ok(None);
     };
     let Start::Resume { accept_changes } = start else {
-        return Err(Error::Input(format!(
+        return Err(Error::InvalidArgument(format!(
             "{}: holds a run at step {step}; go on with --resume, or choose another --out",
             run.display()
         )));
     };
-    let before = Checkpoint::about(&folder)?.config;
+    let before = Checkpoint::meta(&folder)?.config;
     let changes = before.changes(config);
     if config.train.steps < step {
-        return Err(Error::Input(format!(
+        return Err(Error::InvalidArgument(format!(
             "{}: is at step {step} already, beyond train.steps = {}",
             run.display(),
             config.train.steps
         )));
     }
-    if before.plan()? != config.plan()? {
-        return Err(Error::Input(format!(
+    if before.model_config()? != config.model_config()? {
+        return Err(Error::InvalidArgument(format!(
             "{}: the run is of another network, so it cannot go on: {}",
             run.display(),
             changes.join(", ")
         )));
     }
     if !changes.is_empty() && !accept_changes {
-        return Err(Error::Input(format!(
+        return Err(Error::InvalidArgument(format!(
             "{}: the configuration changed since step {step}: {}. Undo that to continue the same \
              run, or add --accept-changes to go on with the new values",
             run.display(),
@@ -282,22 +278,18 @@ fn starting_point(config: &TrainConfig, run: &Path, start: Start) -> Result<Opti
 }
 
 /// Says what is wrong with the data sets, and refuses those of which too much is missing.
-fn check_sources(
-    config: &TrainConfig,
-    collections: &[Collection],
-    observer: &mut dyn Observer,
-) -> Result<()> {
-    let max_bad = config.data.loader.max_bad;
-    for collection in collections {
-        for warning in collection.warnings() {
+fn check_sources(config: &TrainConfig, datasets: &[Dataset], observer: &mut dyn Observer) -> Result<()> {
+    let max_bad = config.data.loader.max_bad_fraction;
+    for dataset in datasets {
+        for warning in dataset.warnings() {
             observer.warning(warning);
         }
-        let (missing, all) = (collection.missing(), collection.records().len());
+        let (missing, all) = (dataset.missing(), dataset.samples().len());
         if missing as f64 > max_bad * all as f64 {
             return Err(Error::Data {
-                name: collection.name().to_owned(),
+                name: dataset.name().to_owned(),
                 reason: format!(
-                    "{missing} of {all} files are missing, more than data.loader.max-bad = {max_bad} allows"
+                    "{missing} of {all} files are missing, more than data.loader.max_bad_fraction = {max_bad} allows"
                 ),
             });
         }
@@ -305,82 +297,69 @@ fn check_sources(
     Ok(())
 }
 
-fn next_batch(loader: &mut Loader, step: u64, journal: &mut Journal) -> Result<Vec<Picture>> {
-    let (pictures, bad) = loader.next_batch()?;
-    for picture in bad {
-        journal.observer.warning(&picture.reason);
-        journal.event(Event::BadPicture {
+fn next_batch(loader: &mut Loader, step: u64, log: &mut LogWriter) -> Result<Vec<Clip>> {
+    let (images, bad) = loader.next_batch()?;
+    for image in bad {
+        log.observer.warning(&image.reason);
+        log.event(Event::SkippedSample {
             step,
-            name: picture.name,
-            reason: picture.reason,
+            name: image.name,
+            reason: image.reason,
         });
     }
-    Ok(pictures)
+    Ok(images)
 }
 
-fn evaluate(
-    model: &Tokenizer,
-    held_out: &HeldOut,
-    step: u64,
-    run: &Path,
-    journal: &mut Journal,
-) -> Result<()> {
+fn evaluate(model: &VitTokenizer, validation: &Validation, step: u64, run: &Path, log: &mut LogWriter) -> Result<()> {
     let grid = run.join("samples").join(format!("step-{step:08}.png"));
-    let (scores, samples) = held_out.score(model)?;
-    journal.event(Event::Evaluation {
+    let (scores, samples) = validation.score(model)?;
+    log.event(Event::Evaluation {
         step,
         psnr: scores.psnr,
         ssim: scores.ssim,
-        pictures: held_out.count(),
-        size: held_out.size(),
+        images: validation.count(),
+        size: validation.size(),
     });
     if let Some(samples) = samples {
-        journal.warn_of(write_picture(&grid, &samples));
+        log.warn_of(write_image(&grid, &samples));
     }
-    journal.draw(run);
+    log.draw(run);
     Ok(())
 }
 
 /// Writes a checkpoint. Failing is a warning: the run goes on, and the older ones are still there.
-fn save(
-    trainer: &Trainer,
-    seconds: f64,
-    config: &TrainConfig,
-    run: &Path,
-    journal: &mut Journal,
-) -> bool {
+fn save(trainer: &Trainer, seconds: f64, config: &TrainConfig, run: &Path, log: &mut LogWriter) -> bool {
     let checkpoint = trainer.checkpoint(seconds);
-    match checkpoint.write(run, trainer.plan(), config.train.keep) {
+    match checkpoint.write(run, trainer.model_config(), config.train.keep_last) {
         Ok(folder) => {
             let step = trainer.steps();
-            journal.event(Event::Checkpoint { step, folder });
+            log.event(Event::Checkpoint { step, folder });
             true
         }
         Err(error) => {
             let text = format!("no checkpoint at step {}: {error}", trainer.steps());
-            journal.observer.warning(&text);
+            log.observer.warning(&text);
             false
         }
     }
 }
 
 /// Tells the observer and the log.
-struct Journal<'a> {
-    log: EventLog,
+struct LogWriter<'a> {
+    log: RunLog,
     /// Whether the log could not be written before; said once.
     failed: bool,
     observer: &'a mut dyn Observer,
 }
 
-impl Journal<'_> {
+impl LogWriter<'_> {
     fn event(&mut self, event: Event) {
         self.observer.event(&event);
         if let Err(error) = self.log.add(&event)
             && !self.failed
         {
             self.failed = true;
-            self.observer
-                .warning(&format!("{error}; training goes on without it"));
+            self.observer.warning(&format!("{error}; training goes on without it"));
         }
     }
 

@@ -4,25 +4,25 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor};
 
-use super::checkpoint::{About, Checkpoint, tokenizer_of};
-use super::step::{batch_of, loss};
+use super::checkpoint::{Checkpoint, CheckpointMeta, tokenizer_of};
+use super::objective::{batch_of, loss};
 use super::{Ema, Losses, Optimizer, TrainConfig};
-use crate::config::Plan;
+use crate::media::Clip;
 use crate::nn::params;
-use crate::pixels::Picture;
-use crate::tokenizer::{Network, Tokenizer};
+use crate::tokenizer::vit::ModelConfig;
+use crate::tokenizer::vit::{Network, VitTokenizer};
 use crate::{Error, Result};
 
 /// A network in training.
 #[derive(Debug)]
 pub struct Trainer {
     config: TrainConfig,
-    plan: Plan,
+    model_config: ModelConfig,
     /// Where the network is; it differentiates.
     device: Device,
     network: Network,
     optimizer: Optimizer,
-    average: Option<Ema>,
+    ema: Option<Ema>,
 }
 
 /// What a step did.
@@ -43,52 +43,47 @@ impl Trainer {
     /// [`Error::Variant`].
     pub fn new(config: &TrainConfig, device: &Device) -> Result<Self> {
         let device = device.clone().autodiff();
-        let model = Tokenizer::random(config.plan()?, config.seed, &device)?;
-        Ok(Self::of(
-            config,
-            model,
-            Optimizer::new(config.optimizer()),
-            None,
-        ))
+        let model = VitTokenizer::random(config.model_config()?, config.seed, &device)?;
+        Ok(Self::of(config, model, Optimizer::new(config.optimizer()), None))
     }
 
     /// Goes on from a checkpoint that was read onto the same device.
     ///
     /// # Errors
-    /// [`Error::Input`] if the checkpoint is not of this network.
+    /// [`Error::InvalidArgument`] if the checkpoint is not of this network.
     pub fn resume(config: &TrainConfig, device: &Device, checkpoint: Checkpoint) -> Result<Self> {
         let device = device.clone().autodiff();
         let Checkpoint {
-            about,
+            meta,
             weights,
-            average,
-            moments,
+            ema,
+            optimizer: optimizer_state,
         } = checkpoint;
-        let model = tokenizer_of(&weights, &config.plan()?, &device)?;
-        let optimizer = Optimizer::resume(config.optimizer(), about.step, moments)?;
-        Ok(Self::of(config, model, optimizer, average))
+        let model = tokenizer_of(&weights, &config.model_config()?, &device)?;
+        let optimizer = Optimizer::resume(config.optimizer(), meta.step, optimizer_state)?;
+        Ok(Self::of(config, model, optimizer, ema))
     }
 
-    /// Of its parts; an average that does not exist yet begins at the weights.
+    /// Of its parts; an ema that does not exist yet begins at the weights.
     fn of(
         config: &TrainConfig,
-        model: Tokenizer,
+        model: VitTokenizer,
         optimizer: Optimizer,
-        average: Option<BTreeMap<String, Tensor<1>>>,
+        ema: Option<BTreeMap<String, Tensor<1>>>,
     ) -> Self {
         let network = model.network().clone();
-        let decay = config.train.ema;
-        let average = (decay > 0.0).then(|| {
-            let values = average.unwrap_or_else(|| params::values(&network));
+        let decay = config.train.ema_decay;
+        let ema = (decay > 0.0).then(|| {
+            let values = ema.unwrap_or_else(|| params::values(&network));
             Ema::new(decay, values)
         });
         Self {
             config: config.clone(),
-            plan: model.plan().clone(),
+            model_config: model.config().clone(),
             device: model.device().clone(),
             network,
             optimizer,
-            average,
+            ema,
         }
     }
 
@@ -97,9 +92,9 @@ impl Trainer {
         self.optimizer.steps()
     }
 
-    /// The network's plan.
-    pub fn plan(&self) -> &Plan {
-        &self.plan
+    /// What the network is built from.
+    pub fn model_config(&self) -> &ModelConfig {
+        &self.model_config
     }
 
     /// Number of trained values.
@@ -111,27 +106,27 @@ impl Trainer {
         count
     }
 
-    /// Takes a step on a batch of pictures. The batch is cut into `train.parts`, each on a thread of
+    /// Takes a step on a batch of images. The batch is cut into `train.parts`, each on a thread of
     /// its own, and their gradients are summed in order.
     ///
     /// # Errors
-    /// [`Error::Input`] if the loss or the gradient is no number, [`Error::Device`] if the device
+    /// [`Error::InvalidArgument`] if the loss or the gradient is no number, [`Error::Device`] if the device
     /// failed. The trainer is of no use then.
-    pub fn step(&mut self, mut pictures: Vec<Picture>) -> Result<Step> {
+    pub fn step(&mut self, mut clips: Vec<Clip>) -> Result<Step> {
         let step = self.steps();
-        // Pictures of one size come together: a part then meets few and large tensors, and little
+        // Images of one size come together: a part then meets few and large tensors, and little
         // padding. The order within a batch means nothing.
-        pictures.sort_by_key(|p| (p.width(), p.height()));
-        let all = pictures.len();
-        let parts = pictures.chunks(all.div_ceil(self.config.train.parts.max(1)).max(1));
-        let tasks = parts.enumerate().map(|(number, pictures)| {
+        clips.sort_by_key(|clip| (clip.size().width, clip.size().height));
+        let all = clips.len();
+        let parts = clips.chunks(all.div_ceil(self.config.train.micro_batches.max(1)).max(1));
+        let tasks = parts.enumerate().map(|(number, clips)| {
             // A graph of its own for each part.
             let network = params::update(self.network.clone(), |_, _, value| value);
-            let share = pictures.len() as f64 / all as f64;
+            let share = clips.len() as f64 / all as f64;
             let random = [self.config.seed, step, number as u64];
-            let (plan, config, device) = (&self.plan, &self.config.loss, &self.device);
+            let (plan, config, device) = (&self.model_config, &self.config.loss, &self.device);
             move || -> Result<Part> {
-                let batch = batch_of(pictures, plan, device)?;
+                let batch = batch_of(clips, plan, device)?;
                 let (total, losses) = loss(&network, plan, &batch, config, &random)?;
                 let gradients = (total * share).backward();
                 Ok(Part {
@@ -148,32 +143,29 @@ impl Trainer {
             workers.extend(tasks.map(|task| scope.spawn(task)));
             let first = first.map(|task| task());
             let others = workers.into_iter().map(|worker| {
-                let panicked = |_| Err(Error::Input("a part of the step panicked".into()));
+                let panicked = |_| Err(Error::Internal("a part of a training step panicked".into()));
                 worker.join().unwrap_or_else(panicked)
             });
             first.into_iter().chain(others).collect()
         });
         let (losses, gradients) = summed(parts)?;
         if !losses.loss.is_finite() {
-            return Err(diverged(&format!(
-                "the loss is {} at step {step}",
-                losses.loss
-            )));
+            return Err(Error::Diverged {
+                what: format!("the loss is {} at step {step}", losses.loss),
+            });
         }
-        let lr = self.config.schedule().rate(step);
+        let lr = self.config.schedule().lr(step);
         let nothing = Network {
             encoder: None,
             decoder: None,
         };
         let network = std::mem::replace(&mut self.network, nothing);
-        let (network, gradient_norm) =
-            self.optimizer
-                .step(network, gradients, lr, self.average.as_mut())?;
+        let (network, gradient_norm) = self.optimizer.step(network, gradients, lr, self.ema.as_mut())?;
         self.network = network;
         if !gradient_norm.is_finite() {
-            return Err(diverged(&format!(
-                "the gradient is {gradient_norm} at step {step}"
-            )));
+            return Err(Error::Diverged {
+                what: format!("the gradient is {gradient_norm} at step {step}"),
+            });
         }
         Ok(Step {
             losses,
@@ -185,25 +177,16 @@ impl Trainer {
     /// The state, to be written down.
     pub fn checkpoint(&self, seconds: f64) -> Checkpoint {
         Checkpoint {
-            about: About {
+            meta: CheckpointMeta {
                 step: self.steps(),
                 seconds,
                 config: self.config.clone(),
             },
             weights: params::values(&self.network),
-            average: self.average.as_ref().map(|a| a.values().clone()),
-            moments: self.optimizer.state().collect(),
+            ema: self.ema.as_ref().map(|a| a.values().clone()),
+            optimizer: self.optimizer.state().collect(),
         }
     }
-}
-
-/// What to do about training that diverged.
-pub(super) fn diverged(what: &str) -> Error {
-    Error::Input(format!(
-        "{what}: training diverged. Go on from a checkpoint with --resume --accept-changes and a \
-         smaller train.lr, or clip the gradient (train.clip); where the newest checkpoint is ruined \
-         already, remove its folder to go on from the one before"
-    ))
 }
 
 /// What came of a part of a batch.

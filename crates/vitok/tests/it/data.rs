@@ -1,4 +1,4 @@
-//! Data sets: the same pictures from everywhere, in an order that only the seed decides.
+//! Data sets: the same images from everywhere, in an order that only the seed decides.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -7,33 +7,29 @@ use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use vitok::data::{Augment, Bad, Collection, Loader, LoaderConfig, Order, Recipe};
-use vitok::pixels::{Picture, ReadOptions, encode_picture, write_picture};
+use vitok::data::{Augment, Dataset, Loader, LoaderConfig, Recipe, Sampler, SkippedSample};
+use vitok::media::{Clip, Image, ReadOptions, encode_image, write_image};
 
-/// A picture that tells which one it is, with an upper left corner that tells which way it lies.
-fn picture(number: usize, width: usize, height: usize) -> Picture {
+/// An image that tells which one it is, with an upper left corner that tells which way it lies.
+fn image(number: usize, width: usize, height: usize) -> Image {
     let rgb = (0..width * height).flat_map(|i| {
         let (x, y) = (i % width, i / width);
-        [
-            (number * 16) as u8,
-            (x * 255 / width) as u8,
-            (y * 255 / height) as u8,
-        ]
+        [(number * 16) as u8, (x * 255 / width) as u8, (y * 255 / height) as u8]
     });
-    Picture::new(width, height, rgb.collect()).unwrap()
+    Image::new(width, height, rgb.collect()).unwrap()
 }
 
-/// `count` pictures of growing widths in a folder.
+/// `count` images of growing widths in a folder.
 fn folder(count: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for i in 0..count {
         let name = folder.path().join(format!("{i:03}.png"));
-        write_picture(&name, &picture(i, 20 + 3 * i, 24)).unwrap();
+        write_image(&name, &image(i, 20 + 3 * i, 24)).unwrap();
     }
     folder
 }
 
-/// The files of a folder, in order, as a shard's bytes; each picture with a class and a note.
+/// The files of a folder, in order, as a shard's bytes; each image with a class and a note.
 fn shard_of(folder: &Path) -> Vec<u8> {
     let mut names: Vec<_> = fs::read_dir(folder)
         .unwrap()
@@ -43,11 +39,10 @@ fn shard_of(folder: &Path) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (i, path) in names.iter().enumerate() {
         let stem = path.file_stem().unwrap().to_str().unwrap();
-        tar.append_path_with_name(path, format!("{stem}.png"))
-            .unwrap();
+        tar.append_path_with_name(path, format!("{stem}.png")).unwrap();
         for (ending, text) in [
             ("cls", format!("{i}\n")),
-            ("json", format!("{{\"caption\": \"picture {i}\"}}")),
+            ("json", format!("{{\"caption\": \"image {i}\"}}")),
         ] {
             let mut header = tar::Header::new_gnu();
             header.set_size(text.len() as u64);
@@ -66,30 +61,26 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn open(path: &Path) -> Collection {
-    Collection::open(path.to_str().unwrap()).unwrap()
+fn open(path: &Path) -> Dataset {
+    Dataset::open(path.to_str().unwrap()).unwrap()
 }
 
 fn augment() -> Augment {
     Augment {
         size: 16,
-        crop_share: 0.5,
+        crop_prob: 0.5,
         ..Default::default()
     }
 }
 
 fn load(
-    collections: Vec<Collection>,
+    collections: Vec<Dataset>,
     config: LoaderConfig,
     first: u64,
     batches: usize,
-) -> (Vec<Vec<Picture>>, Vec<Bad>) {
-    let shares: Vec<f64> = collections
-        .iter()
-        .map(|c| c.records().len() as f64)
-        .collect();
-    let mut loader =
-        Loader::start(collections, &shares, augment(), config, (4, 8), (7, first)).unwrap();
+) -> (Vec<Vec<Clip>>, Vec<SkippedSample>) {
+    let shares: Vec<f64> = collections.iter().map(|c| c.samples().len() as f64).collect();
+    let mut loader = Loader::start(collections, &shares, augment(), config, (4, 8), (7, first)).unwrap();
     let mut all = Vec::new();
     let mut bad = Vec::new();
     for _ in 0..batches {
@@ -102,7 +93,7 @@ fn load(
 
 fn threads(threads: usize) -> LoaderConfig {
     LoaderConfig {
-        threads,
+        workers: threads,
         ..Default::default()
     }
 }
@@ -114,16 +105,12 @@ fn threads_memory_and_restarts_change_nothing() {
     let expected = load(threads(1), 0, 9);
     assert_eq!(load(threads(4), 0, 9), expected);
     let frugal = LoaderConfig {
-        memory: 0,
-        ahead: 1,
+        cache_mib: 0,
+        prefetch: 1,
         ..threads(3)
     };
     assert_eq!(load(frugal, 0, 9), expected);
-    assert_eq!(
-        load(threads(2), 5 * 4, 4),
-        expected[5..],
-        "begun at the sixth batch"
-    );
+    assert_eq!(load(threads(2), 5 * 4, 4), expected[5..], "begun at the sixth batch");
     assert_ne!(expected[0], expected[1]);
 }
 
@@ -142,16 +129,8 @@ fn a_shard_a_list_and_a_folder_are_one_data_set() {
     let expected = load(vec![open(folder.path())], threads(2), 0, 5).0;
     for name in ["all.tar", "all.tar.gz", "list.txt"] {
         let collection = open(&elsewhere.path().join(name));
-        assert!(
-            collection.warnings().is_empty(),
-            "{:?}",
-            collection.warnings()
-        );
-        assert_eq!(
-            load(vec![collection], threads(2), 0, 5).0,
-            expected,
-            "{name}"
-        );
+        assert!(collection.warnings().is_empty(), "{:?}", collection.warnings());
+        assert_eq!(load(vec![collection], threads(2), 0, 5).0, expected, "{name}");
     }
 }
 
@@ -168,23 +147,23 @@ fn shards_know_classes_and_notes() {
         fs::write(shards.path().join(name), bytes).unwrap();
     }
     let pattern = format!("{}/{{a-{{00..01}}.tar,b.tar.gz}}", shards.path().display());
-    assert!(Collection::open(&pattern).is_err(), "braces do not nest");
-    let all = Collection::open(&format!("{}/a-{{00..01}}.tar", shards.path().display())).unwrap();
-    assert_eq!(all.records().len(), 10);
+    assert!(Dataset::open(&pattern).is_err(), "braces do not nest");
+    let all = Dataset::open(&format!("{}/a-{{00..01}}.tar", shards.path().display())).unwrap();
+    assert_eq!(all.samples().len(), 10);
     assert_eq!(all.class(7).unwrap(), Some(2));
-    assert_eq!(all.about(7).unwrap().unwrap()["caption"], "picture 2");
-    assert!(all.records()[7].name.ends_with("a-01.tar/002.png"));
+    assert_eq!(all.about(7).unwrap().unwrap()["caption"], "image 2");
+    assert!(all.samples()[7].name.ends_with("a-01.tar/002.png"));
     let options = ReadOptions::default();
-    assert_eq!(all.picture(7, &options).unwrap(), picture(2, 26, 24));
+    assert_eq!(all.clip(7, &options).unwrap(), Clip::from(image(2, 26, 24)));
     let plain = open(folder.path());
     assert_eq!(plain.class(2).unwrap(), None);
-    assert!(all.picture(10, &options).is_err());
+    assert!(all.clip(10, &options).is_err());
 }
 
 #[test]
-fn a_sample_has_one_picture() {
+fn a_sample_has_one_image() {
     let folder = tempfile::tempdir().unwrap();
-    let png = encode_picture(Path::new("x.png"), &picture(1, 20, 20)).unwrap();
+    let png = encode_image(Path::new("x.png"), &image(1, 20, 20)).unwrap();
     let mut tar = tar::Builder::new(Vec::new());
     for name in ["d/one.png", "d/one.mask.png", "d/two.cls", "e/two.png"] {
         let mut header = tar::Header::new_gnu();
@@ -196,7 +175,7 @@ fn a_sample_has_one_picture() {
     let path = folder.path().join("x.tar");
     fs::write(&path, tar.into_inner().unwrap()).unwrap();
     let collection = open(&path);
-    let names: Vec<_> = collection.records().iter().map(|r| &r.name).collect();
+    let names: Vec<_> = collection.samples().iter().map(|r| &r.name).collect();
     assert_eq!(names.len(), 2, "{names:?}");
     assert!(names[0].ends_with("d/one.png") && names[1].ends_with("e/two.png"));
     assert!(
@@ -204,11 +183,7 @@ fn a_sample_has_one_picture() {
         "{:?}",
         collection.warnings()
     );
-    assert_eq!(
-        collection.class(1).unwrap(),
-        None,
-        "d/two is another sample"
-    );
+    assert_eq!(collection.class(1).unwrap(), None, "d/two is another sample");
 }
 
 #[test]
@@ -223,70 +198,55 @@ fn a_damaged_shard_gives_what_is_whole() {
     };
     for (name, bytes) in [
         ("cut.tar", shard[..shard.len() / 2].to_vec()),
-        (
-            "cut.tar.gz",
-            gzipped(&shard)[..gzipped(&shard).len() / 2].to_vec(),
-        ),
+        ("cut.tar.gz", gzipped(&shard)[..gzipped(&shard).len() / 2].to_vec()),
     ] {
         let collection = open(&cut(name, &bytes));
-        let count = collection.records().len();
+        let count = collection.samples().len();
         assert!((1..6).contains(&count), "{name}: {count}");
         assert!(collection.warnings()[0].contains(name));
         for i in 0..count {
-            collection.picture(i, &ReadOptions::default()).unwrap();
+            collection.clip(i, &ReadOptions::default()).unwrap();
         }
     }
-    for bytes in [
-        &shard[..300],
-        b"no tar at all, but text that goes on and on",
-    ] {
-        let error = Collection::open(cut("no.tar", bytes).to_str().unwrap()).unwrap_err();
+    for bytes in [&shard[..300], b"no tar at all, but text that goes on and on"] {
+        let error = Dataset::open(cut("no.tar", bytes).to_str().unwrap()).unwrap_err();
         assert!(error.to_string().contains("no.tar"), "{error}");
     }
 }
 
 #[test]
-fn what_holds_no_pictures_is_refused() {
+fn what_holds_no_images_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |path: &Path, words: &[&str]| {
-        let error = Collection::open(path.to_str().unwrap())
-            .unwrap_err()
-            .to_string();
+        let error = Dataset::open(path.to_str().unwrap()).unwrap_err().to_string();
         for word in words {
             assert!(error.contains(word), "{word}: {error}");
         }
     };
-    refused(folder.path(), &["no pictures in this folder"]);
+    refused(folder.path(), &["no images in this folder"]);
     refused(&folder.path().join("nowhere"), &["nowhere", "cannot read"]);
-    refused(
-        &folder.path().join("x-{0..2}.tar"),
-        &["x-0.tar", "cannot read"],
-    );
-    for (pattern, word) in [
-        ("x{3..1}.tar", "rise"),
-        ("x{1..2.tar", "}"),
-        ("x{a..b}.tar", "range"),
-    ] {
+    refused(&folder.path().join("x-{0..2}.tar"), &["x-0.tar", "cannot read"]);
+    for (pattern, word) in [("x{3..1}.tar", "rise"), ("x{1..2.tar", "}"), ("x{a..b}.tar", "range")] {
         refused(&folder.path().join(pattern), &[word]);
     }
     let list = folder.path().join("list.txt");
     fs::write(&list, "a.png\nb.png\n").unwrap();
     refused(&list, &["none of the 2 files", "a.png"]);
     fs::write(&list, "# nothing\n").unwrap();
-    refused(&list, &["no pictures"]);
+    refused(&list, &["no images"]);
     fs::write(folder.path().join("blob.bin"), [0xff, 0, 0xfe]).unwrap();
     refused(&folder.path().join("blob.bin"), &["not text"]);
-    write_picture(&folder.path().join("b.png"), &picture(1, 20, 20)).unwrap();
+    write_image(&folder.path().join("b.png"), &image(1, 20, 20)).unwrap();
     fs::write(&list, "\u{feff}a.png\nb.png\n").unwrap();
     let collection = open(&list);
-    assert!(collection.records()[0].name.ends_with("/a.png"));
-    assert_eq!(collection.records().len(), 2);
+    assert!(collection.samples()[0].name.ends_with("/a.png"));
+    assert_eq!(collection.samples().len(), 2);
     assert!(collection.warnings()[0].contains("1 of 2 listed files are missing"));
 }
 
 #[test]
-fn an_epoch_has_every_picture_once_and_shares_are_kept() {
-    let draws: Vec<_> = Order::new(3, &[(10, 3.0), (7, 1.0)]).take(400).collect();
+fn an_epoch_has_every_image_once_and_shares_are_kept() {
+    let draws: Vec<_> = Sampler::new(3, &[(10, 3.0), (7, 1.0)]).take(400).collect();
     for (source, size) in [(0, 10), (1, 7)] {
         let own: Vec<_> = draws.iter().filter(|d| d.source == source).collect();
         for (epoch, draws) in own.chunks_exact(size).enumerate() {
@@ -296,7 +256,7 @@ fn an_epoch_has_every_picture_once_and_shares_are_kept() {
         }
     }
     let mut first = 0.0;
-    let order = Order::new(3, &[(10, 3.0), (7, 1.0)]);
+    let order = Sampler::new(3, &[(10, 3.0), (7, 1.0)]);
     for (i, draw) in order.clone().take(400).enumerate() {
         first += f64::from(u8::from(draw.source == 0));
         assert!((first - 0.75 * (i + 1) as f64).abs() <= 1.0);
@@ -307,7 +267,7 @@ fn an_epoch_has_every_picture_once_and_shares_are_kept() {
     assert!(later.take(50).eq(order.clone().skip(123).take(50)));
     let epochs: Vec<Vec<usize>> = (0..2)
         .map(|e| {
-            Order::new(3, &[(10, 1.0)])
+            Sampler::new(3, &[(10, 1.0)])
                 .skip(10 * e)
                 .take(10)
                 .map(|d| d.index)
@@ -315,16 +275,16 @@ fn an_epoch_has_every_picture_once_and_shares_are_kept() {
         })
         .collect();
     assert_ne!(epochs[0], epochs[1], "every epoch has its own order");
-    assert!(Order::new(3, &[(0, 1.0)]).next().is_none());
+    assert!(Sampler::new(3, &[(0, 1.0)]).next().is_none());
 }
 
 #[test]
-fn unreadable_pictures_are_named_replaced_and_counted() {
+fn unreadable_images_are_named_replaced_and_counted() {
     let folder = folder(20);
     let whole = fs::read(folder.path().join("004.png")).unwrap();
     fs::write(folder.path().join("004.png"), &whole[..whole.len() / 2]).unwrap();
     let tolerant = |threads: usize, max_bad: f64| LoaderConfig {
-        max_bad,
+        max_bad_fraction: max_bad,
         ..self::threads(threads)
     };
     let (batches, bad) = load(vec![open(folder.path())], tolerant(1, 0.05), 0, 12);
@@ -332,10 +292,7 @@ fn unreadable_pictures_are_named_replaced_and_counted() {
     assert!(bad[0].name.ends_with("004.png") && bad[0].reason.contains("cut short"));
     assert!(batches.iter().all(|batch| batch.len() == 4));
     let again = load(vec![open(folder.path())], tolerant(4, 0.05), 0, 12);
-    assert_eq!(
-        again.0, batches,
-        "what takes its place does not hang on threads"
-    );
+    assert_eq!(again.0, batches, "what takes its place does not hang on threads");
 
     let mut loader = Loader::start(
         vec![open(folder.path())],
@@ -346,25 +303,22 @@ fn unreadable_pictures_are_named_replaced_and_counted() {
         (7, 0),
     )
     .unwrap();
-    let error = (0..12)
-        .find_map(|_| loader.next_batch().err())
-        .unwrap()
-        .to_string();
-    for word in ["1 of 20", "max-bad = 0.04", "004.png"] {
+    let error = (0..12).find_map(|_| loader.next_batch().err()).unwrap().to_string();
+    for word in ["1 of 20", "max_bad_fraction = 0.04", "004.png"] {
         assert!(error.contains(word), "{word}: {error}");
     }
 }
 
 #[test]
 fn crops_are_what_the_recipes_say() {
-    let wide = picture(3, 90, 40);
+    let wide = Clip::from(image(3, 90, 40));
     let apply = |augment: &Augment, n: u64| {
         let mut rng = <rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(n);
         augment.apply(&wide, 8, &mut rng).unwrap()
     };
     let sizes = |augment: Augment| -> Vec<(usize, usize)> {
         let made = (0..200).map(|n| apply(&augment, n));
-        made.map(|p| (p.width(), p.height())).collect()
+        made.map(|p| (p.size().width, p.size().height)).collect()
     };
     let v2 = Augment {
         size: 32,
@@ -374,14 +328,11 @@ fn crops_are_what_the_recipes_say() {
     let crops = found.iter().filter(|s| **s == (32, 32)).count();
     assert!((25..75).contains(&crops), "about a quarter: {crops} of 200");
     assert!(
-        found
-            .iter()
-            .filter(|s| **s != (32, 32))
-            .all(|s| *s == (48, 16)),
+        found.iter().filter(|s| **s != (32, 32)).all(|s| *s == (48, 16)),
         "{found:?}"
     );
     let budget = Augment {
-        crop_share: 0.0,
+        crop_prob: 0.0,
         max_tokens: 60,
         ..v2
     };
@@ -396,33 +347,30 @@ fn crops_are_what_the_recipes_say() {
     assert!(sizes(paper).iter().all(|s| *s == (32, 32)));
 
     // Green grows to the right, unless flipped.
-    let flipped = |p: &Picture| p.rgb()[1] > p.rgb()[3 * p.width() - 2];
+    let flipped = |clip: &Clip| {
+        let frame = &clip.frames()[0];
+        frame.rgb()[1] > frame.rgb()[3 * frame.width() - 2]
+    };
     let count = |augment: Augment| (0..200).filter(|&n| flipped(&apply(&augment, n))).count();
     assert!((70..130).contains(&count(v2)));
     assert_eq!(count(Augment { flip: 0.0, ..v2 }), 0);
     assert_eq!(count(Augment { flip: 1.0, ..v2 }), 200);
     for (wrong, key) in [
         (Augment { size: 4, ..v2 }, "size"),
+        (Augment { crop_prob: 1.5, ..v2 }, "crop_prob"),
         (
             Augment {
-                crop_share: 1.5,
+                scale: [0.5, 0.2],
                 ..v2
             },
-            "crop-share",
+            "scale",
         ),
         (
             Augment {
-                crop_area: [0.5, 0.2],
+                ratio: [0.0, 1.0],
                 ..v2
             },
-            "crop-area",
-        ),
-        (
-            Augment {
-                crop_aspect: [0.0, 1.0],
-                ..v2
-            },
-            "crop-aspect",
+            "ratio",
         ),
     ] {
         assert!(wrong.check().unwrap_err().to_string().contains(key));

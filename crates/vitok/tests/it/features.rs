@@ -2,13 +2,12 @@
 //! `tests/golden/README.md`, or are the real ones where `vitok download metrics` has put them.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use vitok::features::known::{find, metrics_folder};
 use vitok::features::{
-    EfficientNetLite0, I3d, Inception, InceptionBuild, Lpips, Preparation, Range, Resize, Source,
-    Trunk,
+    Backbone, EfficientNetLite0, I3d, Inception, InceptionBuild, Lpips, Preprocess, Range, Resize, Source,
 };
-use vitok::pixels::Picture;
-use vitok::weight_file::Array;
+use vitok::media::Image;
+use vitok::weights::Array;
+use vitok::weights::pretrained::{find, metrics_folder};
 
 use crate::golden::{self, Golden, assert_close};
 
@@ -50,7 +49,7 @@ fn values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 }
 
 /// `[3, H, W]` as a batch of one.
-fn picture(file: &Golden, name: &str) -> Tensor<5> {
+fn image(file: &Golden, name: &str) -> Tensor<5> {
     let x: Tensor<3> = file.tensor(name, &Device::flex());
     x.unsqueeze::<4>().unsqueeze_dim(2)
 }
@@ -69,10 +68,10 @@ fn assert_tap(file: &Golden, name: &str, tap: Tensor<5>) {
 #[test]
 fn vgg16_taps_are_torchvisions() {
     let file = golden::open("vgg16");
-    let taps = Trunk::vgg16(&source(&Device::flex()))
+    let activations = Backbone::vgg16(&source(&Device::flex()))
         .unwrap()
-        .forward(picture(&file, "in.chw"));
-    for (number, tap) in [3, 8, 15, 22, 29].into_iter().zip(taps) {
+        .forward(image(&file, "in.chw"));
+    for (number, tap) in [3, 8, 15, 22, 29].into_iter().zip(activations) {
         assert_tap(&file, &format!("features.{number}"), tap);
     }
 }
@@ -80,30 +79,25 @@ fn vgg16_taps_are_torchvisions() {
 #[test]
 fn alexnet_taps_are_torchvisions() {
     let file = golden::open("alexnet");
-    let taps = Trunk::alexnet(&source(&Device::flex()))
+    let activations = Backbone::alexnet(&source(&Device::flex()))
         .unwrap()
-        .forward(picture(&file, "in.chw"));
-    for (number, tap) in [1, 4, 7, 9, 11].into_iter().zip(taps) {
+        .forward(image(&file, "in.chw"));
+    for (number, tap) in [1, 4, 7, 9, 11].into_iter().zip(activations) {
         assert_tap(&file, &format!("features.{number}"), tap);
     }
 }
 
-fn byte_picture(file: &Golden, name: &str) -> Picture {
+fn byte_image(file: &Golden, name: &str) -> Image {
     let (shape, bytes) = file.values(name);
     let bytes = bytes.iter().map(|&b| b as u8).collect();
-    Picture::new(shape[1], shape[0], bytes).unwrap()
+    Image::new(shape[1], shape[0], bytes).unwrap()
 }
 
-/// Both golden pictures, prepared.
-fn prepared(file: &Golden, preparation: Preparation, side: usize) -> Tensor<5> {
-    let pictures = (0..2).map(|i| byte_picture(file, &format!("in.u8_hwc.{i}")));
-    let values: Vec<f32> = pictures
-        .flat_map(|p| preparation.prepare(&p, side).unwrap())
-        .collect();
-    Tensor::from_data(
-        TensorData::new(values, [2, 3, 1, side, side]),
-        &Device::flex(),
-    )
+/// Both golden images, prepared.
+fn prepared(file: &Golden, preprocess: Preprocess, side: usize) -> Tensor<5> {
+    let images = (0..2).map(|i| byte_image(file, &format!("in.u8_hwc.{i}")));
+    let values: Vec<f32> = images.flat_map(|p| preprocess.prepare(&p, side).unwrap()).collect();
+    Tensor::from_data(TensorData::new(values, [2, 3, 1, side, side]), &Device::flex())
 }
 
 fn inception(build: InceptionBuild) -> Inception {
@@ -113,53 +107,29 @@ fn inception(build: InceptionBuild) -> Inception {
 #[test]
 fn the_fid_inception_is_pytorch_fids() {
     let file = golden::open("inception_fid");
-    let preparation = Preparation {
+    let preprocess = Preprocess {
         resize: Resize::Bilinear,
         range: Range::Signed,
     };
-    let out = inception(InceptionBuild::Fid).forward(prepared(&file, preparation, Inception::SIDE));
+    let out = inception(InceptionBuild::Fid).forward(prepared(&file, preprocess, Inception::SIDE));
     for (i, inner) in out.inner.into_iter().enumerate() {
         let name = format!("block{i}.mean_hw");
         assert_close(&name, &values(inner), &file.values(&name).1, LIMIT);
     }
-    assert_close(
-        "pool2048",
-        &values(out.features),
-        &file.values("pool2048").1,
-        LIMIT,
-    );
-    assert_close(
-        "logits1008",
-        &values(out.logits),
-        &file.values("logits1008").1,
-        LIMIT,
-    );
+    assert_close("pool2048", &values(out.features), &file.values("pool2048").1, LIMIT);
+    assert_close("logits1008", &values(out.logits), &file.values("logits1008").1, LIMIT);
 }
 
 #[test]
 fn the_other_inception_is_torchvisions() {
     let file = golden::open("inception_torchvision");
-    let preparation = Preparation {
+    let preprocess = Preprocess {
         resize: Resize::BilinearCorners,
         range: Range::Signed,
     };
-    let out = inception(InceptionBuild::Torchvision).forward(prepared(
-        &file,
-        preparation,
-        Inception::SIDE,
-    ));
-    assert_close(
-        "pool2048",
-        &values(out.features),
-        &file.values("pool2048").1,
-        LIMIT,
-    );
-    assert_close(
-        "logits1000",
-        &values(out.logits),
-        &file.values("logits1000").1,
-        LIMIT,
-    );
+    let out = inception(InceptionBuild::Torchvision).forward(prepared(&file, preprocess, Inception::SIDE));
+    assert_close("pool2048", &values(out.features), &file.values("pool2048").1, LIMIT);
+    assert_close("logits1000", &values(out.logits), &file.values("logits1000").1, LIMIT);
 }
 
 /// The heads stored in the golden file, under the names of the package's.
@@ -172,13 +142,13 @@ fn heads(file: &Golden, device: &Device) -> Source {
     Source::of_arrays("heads", arrays.collect(), device)
 }
 
-fn assert_lpips(name: &str, trunk: fn(&Source) -> vitok::Result<Trunk>) {
+fn assert_lpips(name: &str, backbone: fn(&Source) -> vitok::Result<Backbone>) {
     let file = golden::open(name);
     let lpips = |device: &Device| {
-        let trunk = trunk(&source(device)).unwrap();
-        Lpips::new(trunk, &heads(&file, device)).unwrap()
+        let backbone = backbone(&source(device)).unwrap();
+        Lpips::new(backbone, &heads(&file, device)).unwrap()
     };
-    let [a, b] = ["a", "b"].map(|name| picture(&file, name));
+    let [a, b] = ["a", "b"].map(|name| image(&file, name));
     let layers = lpips(&Device::flex()).layers(a.clone(), b.clone()).unwrap();
     let layers: Vec<f32> = layers.into_iter().flat_map(values).collect();
     assert_close("per layer", &layers, &file.values("per_layer").1, LIMIT);
@@ -191,22 +161,17 @@ fn assert_lpips(name: &str, trunk: fn(&Source) -> vitok::Result<Trunk>) {
     assert_close("distance", &values(distance.clone()), &wanted, LIMIT);
     let gradients = distance.sum().backward();
     let gradient = b.grad(&gradients).unwrap();
-    assert_close(
-        "gradient",
-        &values(gradient),
-        &file.values("grad_b").1,
-        1e-3,
-    );
+    assert_close("gradient", &values(gradient), &file.values("grad_b").1, 1e-3);
 }
 
 #[test]
 fn lpips_vgg_and_its_gradient_are_the_packages() {
-    assert_lpips("lpips_vgg", Trunk::vgg16);
+    assert_lpips("lpips_vgg", Backbone::vgg16);
 }
 
 #[test]
 fn lpips_alex_and_its_gradient_are_the_packages() {
-    assert_lpips("lpips_alex", Trunk::alexnet);
+    assert_lpips("lpips_alex", Backbone::alexnet);
 }
 
 /// The real weights, where they were downloaded; the tests on them are left out elsewhere.
@@ -229,24 +194,19 @@ fn st_lpips_and_its_gradient_are_the_packages() {
     let file = golden::open("stlpips_vgg_real");
     let lpips = |device: &Device| {
         let source = source.on(device);
-        let trunk = Trunk::shift_tolerant_vgg16(&source).unwrap();
-        Lpips::new(trunk, &source).unwrap()
+        let backbone = Backbone::shift_tolerant_vgg16(&source).unwrap();
+        Lpips::new(backbone, &source).unwrap()
     };
     let signed = |name: &str, device: &Device| -> Tensor<5> {
-        let planes = vitok::pixels::picture_to_chw(&byte_picture(&file, name));
+        let planes = vitok::media::image_to_chw(&byte_image(&file, name));
         let (shape, _) = file.values(name);
-        Tensor::from_data(
-            TensorData::new(planes, [1, 3, 1, shape[0], shape[1]]),
-            device,
-        )
+        Tensor::from_data(TensorData::new(planes, [1, 3, 1, shape[0], shape[1]]), device)
     };
     let device = Device::flex();
     let network = lpips(&device);
     for kind in ["blur1", "blur3", "noise10", "shift1"] {
         let other = signed(&format!("{kind}.u8_hwc"), &device);
-        let found = network
-            .distance(signed("ref.u8_hwc", &device), other)
-            .unwrap();
+        let found = network.distance(signed("ref.u8_hwc", &device), other).unwrap();
         let name = format!("{kind}.distance");
         assert_close(&name, &values(found), &file.values(&name).1, 1e-4);
     }
@@ -264,26 +224,18 @@ fn efficientnet_is_the_packages() {
         return;
     };
     let file = golden::open("efficientnet_lite0_real");
-    let preparation = Preparation {
+    let preprocess = Preprocess {
         resize: Resize::None,
         range: Range::By127,
     };
     let network = EfficientNetLite0::load(&source).unwrap();
-    let x = prepared(&file, preparation, EfficientNetLite0::SIDE);
+    let x = prepared(&file, preprocess, EfficientNetLite0::SIDE);
     let (features, logits) = network.forward(x);
-    assert_close(
-        "features",
-        &values(features),
-        &file.values("features1280").1,
-        1e-4,
-    );
+    assert_close("features", &values(features), &file.values("features1280").1, 1e-4);
     let logits = values(logits);
     assert_close("logits", &logits, &file.values("logits1000").1, 1e-4);
-    // The second picture is a cat: of ImageNet's 1000 classes 281 to 287 are cats.
-    let cat = logits[1000..]
-        .iter()
-        .enumerate()
-        .max_by(|a, b| a.1.total_cmp(b.1));
+    // The second image is a cat: of ImageNet's 1000 classes 281 to 287 are cats.
+    let cat = logits[1000..].iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
     assert!((281..=287).contains(&cat.unwrap().0));
 }
 
@@ -298,11 +250,6 @@ fn i3d_is_the_packages() {
     let clip: Tensor<5> = Tensor::from_data(bytes, &Device::flex());
     let clip = clip.permute([0, 4, 1, 2, 3]) / 127.5 - 1.0;
     let (features, logits) = I3d::load(&source).unwrap().forward(clip);
-    assert_close(
-        "features",
-        &values(features),
-        &file.values("features1024").1,
-        1e-4,
-    );
+    assert_close("features", &values(features), &file.values("features1024").1, 1e-4);
     assert_close("logits", &values(logits), &file.values("logits400").1, 1e-4);
 }

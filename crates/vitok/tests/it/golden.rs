@@ -84,11 +84,7 @@ pub fn relative_difference(found: &[f32], expected: &[f32]) -> f32 {
         let d = (a - b).abs();
         if d.is_nan() { f32::INFINITY } else { m.max(d) }
     });
-    if difference == 0.0 {
-        0.0
-    } else {
-        difference / scale
-    }
+    if difference == 0.0 { 0.0 } else { difference / scale }
 }
 
 /// Fails with the name of the tensor if it is off by more than `limit` of its own scale.

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use vitok::hub::{Hub, RELEASES, find};
+use vitok::weights::hub::{Hub, RELEASES, find};
 
 const RELEASE: &str = "philippehansen/ViTok-v2-350M-f16x64";
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -57,12 +57,7 @@ struct Server {
 
 impl Server {
     /// Serves `files` of one repository.
-    fn start(
-        repository: &str,
-        files: &[(&str, Vec<u8>)],
-        token: Option<&'static str>,
-        fault: Fault,
-    ) -> Self {
+    fn start(repository: &str, files: &[(&str, Vec<u8>)], token: Option<&'static str>, fault: Fault) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -197,10 +192,7 @@ fn answer(site: &Site, base: &str, stream: TcpStream) -> std::io::Result<()> {
     let Some(whole) = site.files.get(&key) else {
         return only_head(stream, 404, "");
     };
-    let about = format!(
-        "X-Repo-Commit: {COMMIT}\r\nETag: \"etag-of-{}\"\r\n",
-        whole.len()
-    );
+    let about = format!("X-Repo-Commit: {COMMIT}\r\nETag: \"etag-of-{}\"\r\n", whole.len());
     // Like the hub's large files, the decoder is in a store elsewhere.
     if key.ends_with("decoder.safetensors") && !path.starts_with("/store/") {
         let extra = format!("{about}Location: {base}/store/{key}\r\n");
@@ -220,11 +212,7 @@ fn answer(site: &Site, base: &str, stream: TcpStream) -> std::io::Result<()> {
     if from >= whole.len() {
         return only_head(stream, 416, "");
     }
-    let extra = format!(
-        "{about}Content-Range: bytes {from}-{}/{}\r\n",
-        to - 1,
-        whole.len()
-    );
+    let extra = format!("{about}Content-Range: bytes {from}-{}/{}\r\n", to - 1, whole.len());
     let body = &whole[from..to];
     if body.len() > 1 && matches!(fault, Fault::CutOnce | Fault::Stall) {
         if fault == Fault::CutOnce {
@@ -281,7 +269,7 @@ fn tensors(values: usize) -> Vec<u8> {
 
 fn refusal<T: std::fmt::Debug>(result: vitok::Result<T>) -> String {
     match result.unwrap_err() {
-        vitok::Error::Hub { name, reason } => {
+        vitok::Error::Hub { name, reason, .. } => {
             println!("{name}: {reason}");
             reason
         }
@@ -375,10 +363,7 @@ fn the_token_is_sent_to_the_hub() {
     let server = Server::pair(Some("hf_secret"), Fault::None);
     let mut hub = server.hub(cache.path());
     let reason = refusal(hub.download("350M-f16x64", None, false));
-    assert!(
-        reason.contains("401") && reason.contains("HF_TOKEN"),
-        "{reason}"
-    );
+    assert!(reason.contains("401") && reason.contains("HF_TOKEN"), "{reason}");
     hub.token = Some("hf_wrong".into());
     let reason = refusal(hub.download("350M-f16x64", None, false));
     assert!(reason.contains("not accepted"), "{reason}");
@@ -408,11 +393,7 @@ fn each_refusal_says_what_to_do() {
         assert!(reason.contains(expected), "{status}: {reason}");
     }
     let server = Server::pair(None, Fault::None);
-    let reason = refusal(
-        server
-            .hub(cache.path())
-            .download("you/ViTok-v2-5B-f16x46", None, false),
-    );
+    let reason = refusal(server.hub(cache.path()).download("you/ViTok-v2-5B-f16x46", None, false));
     assert!(reason.contains("has no"), "{reason}");
     assert!(reason.contains("did you mean 5B-f16x16"), "{reason}");
 }
@@ -510,10 +491,7 @@ fn offline_nothing_is_asked() {
 fn a_broken_download_goes_on() {
     let cache = TempDir::new().unwrap();
     let server = Server::pair(None, Fault::CutOnce);
-    let folder = server
-        .hub(cache.path())
-        .download("350M-f16x64", None, true)
-        .unwrap();
+    let folder = server.hub(cache.path()).download("350M-f16x64", None, true).unwrap();
     let half = tensors(700).len() / 2;
     let ranges = server.transfers("encoder.safetensors");
     assert_eq!(ranges, ["bytes=0-".to_owned(), format!("bytes={half}-")]);
@@ -547,10 +525,7 @@ fn a_damaged_file_is_deleted_and_fetched_again() {
     let server = Server::pair(None, Fault::Short);
     let hub = server.hub(cache.path());
     let reason = refusal(hub.download("350M-f16x64", None, false));
-    assert!(
-        reason.contains("arrived damaged and was deleted"),
-        "{reason}"
-    );
+    assert!(reason.contains("arrived damaged and was deleted"), "{reason}");
     assert!(files_ending(cache.path(), "encoder.safetensors").is_empty());
 
     *server.site.fault.lock().unwrap() = Fault::None;
@@ -594,10 +569,7 @@ fn settings_come_from_the_environment() {
     };
     let plain = with(&[], Some("/home/me")).unwrap();
     assert_eq!(plain.endpoint, "https://huggingface.co");
-    assert_eq!(
-        plain.cache_folder,
-        Path::new("/home/me/.cache/huggingface/hub")
-    );
+    assert_eq!(plain.cache_folder, Path::new("/home/me/.cache/huggingface/hub"));
     assert_eq!((plain.token, plain.offline), (None, false));
     assert!(with(&[], None).is_err());
 
@@ -638,13 +610,7 @@ fn releases_are_consistent() {
         assert!(release.variant.ends_with(&format!("/1x{rest}")));
         assert_eq!(size == "5B", release.variant.starts_with("Td4-T/"));
     }
-    for other in [
-        "",
-        "350M",
-        "philippehansen/",
-        "ViTok-v2-",
-        "someone/350M-f16x64",
-    ] {
+    for other in ["", "350M", "philippehansen/", "ViTok-v2-", "someone/350M-f16x64"] {
         assert_eq!(find(other), None, "{other}");
     }
 }

@@ -2,12 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use safetensors::{Dtype, SafeTensors};
-use vitok::evaluate::{SsimConvention, mae, mse, psnr, ssim};
+use vitok::metrics::{SsimConvention, mae, mse, psnr, ssim};
 
-const GOLDEN: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/golden/image_metrics.safetensors"
-);
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/image_metrics.safetensors");
 
 /// What is in the file for metrics that this module does not test.
 const SKIPPED: [&str; 7] = [
@@ -20,7 +17,7 @@ const SKIPPED: [&str; 7] = [
     "ssim_loss.grad",
 ];
 
-/// Pictures and the values that another test compares.
+/// Images and the values that another test compares.
 const OTHERS: [&str; 10] = [
     "blur1.u8_hwc",
     "blur3.u8_hwc",
@@ -50,8 +47,8 @@ fn number(file: &SafeTensors, name: &str) -> f64 {
     }
 }
 
-/// Planar values of a byte picture stored as (height, width, channels).
-fn picture(file: &SafeTensors, name: &str) -> (Vec<f32>, [usize; 3]) {
+/// Planar values of a byte image stored as (height, width, channels).
+fn image(file: &SafeTensors, name: &str) -> (Vec<f32>, [usize; 3]) {
     let view = file.tensor(&format!("{name}.u8_hwc")).unwrap();
     let &[height, width, channels] = view.shape() else {
         panic!("{name}: {:?}", view.shape());
@@ -77,15 +74,15 @@ fn floats(file: &SafeTensors, name: &str) -> (Vec<f32>, [usize; 3]) {
     (values, [channels, height, width])
 }
 
-fn to_unit(picture: &[f32]) -> Vec<f32> {
-    picture.iter().map(|v| v / 127.5 - 1.0).collect()
+fn to_unit(image: &[f32]) -> Vec<f32> {
+    image.iter().map(|v| v / 127.5 - 1.0).collect()
 }
 
 #[test]
 fn every_golden_value_is_met() {
     let bytes = std::fs::read(GOLDEN).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    let (reference, shape) = picture(&file, "ref");
+    let (reference, shape) = image(&file, "ref");
     let mut checked = 0;
     let mut names = file.names();
     names.sort();
@@ -94,7 +91,7 @@ fn every_golden_value_is_met() {
             continue;
         }
         let (pair, metric) = name.split_once('.').unwrap();
-        let (other, other_shape) = picture(&file, pair);
+        let (other, other_shape) = image(&file, pair);
         assert_eq!(shape, other_shape);
         let of_bytes = |c| ssim(&reference, &other, shape, 255.0, c).unwrap();
         let (found, limit) = match metric {
@@ -147,17 +144,17 @@ fn the_loss_value_is_one_minus_ssim() {
 }
 
 #[test]
-fn identical_pictures_are_perfect() {
-    let picture: Vec<f32> = (0..3 * 16 * 16).map(|i| (i % 251) as f32).collect();
-    assert_eq!(mse(&picture, &picture).unwrap(), 0.0);
-    assert_eq!(mae(&picture, &picture).unwrap(), 0.0);
-    assert_eq!(psnr(&picture, &picture, 255.0).unwrap(), f64::INFINITY);
+fn identical_images_are_perfect() {
+    let image: Vec<f32> = (0..3 * 16 * 16).map(|i| (i % 251) as f32).collect();
+    assert_eq!(mse(&image, &image).unwrap(), 0.0);
+    assert_eq!(mae(&image, &image).unwrap(), 0.0);
+    assert_eq!(psnr(&image, &image, 255.0).unwrap(), f64::INFINITY);
     for convention in [
         SsimConvention::Torchmetrics,
         SsimConvention::SkimageGaussian,
         SsimConvention::SkimageUniform7,
     ] {
-        let found = ssim(&picture, &picture, [3, 16, 16], 255.0, convention).unwrap();
+        let found = ssim(&image, &image, [3, 16, 16], 255.0, convention).unwrap();
         assert!((found - 1.0).abs() < 1e-12, "{found}");
     }
 }
@@ -181,8 +178,8 @@ fn the_window_must_fit() {
     ] {
         assert_eq!(convention.smallest_side(), side);
         let flat = |h: usize, w: usize| {
-            let picture = vec![0.5; h * w];
-            ssim(&picture, &picture, [1, h, w], 1.0, convention)
+            let image = vec![0.5; h * w];
+            ssim(&image, &image, [1, h, w], 1.0, convention)
         };
         assert!((flat(side, side).unwrap() - 1.0).abs() < 1e-12);
         for (h, w) in [(side - 1, 64), (64, side - 1), (1, 1)] {

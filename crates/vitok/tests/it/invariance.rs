@@ -2,9 +2,11 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
-use vitok::config::{Attention, ModelSpec, Plan, Tubelet};
+use vitok::nn::Attention;
+use vitok::patches::Tubelet;
 use vitok::patches::{patchify, unpatchify};
-use vitok::tokenizer::{Taps, Tokenizer};
+use vitok::tokenizer::vit::{Activations, VitTokenizer};
+use vitok::tokenizer::vit::{ModelConfig, ModelSpec};
 
 /// A clip of made-up values in [-1, 1].
 fn clip(frames: usize, height: usize, width: usize, seed: u32) -> Tensor<4> {
@@ -29,10 +31,7 @@ fn host(x: &Tensor<4>) -> Vec<f32> {
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     let each = a.iter().zip(b).map(|(a, b)| (a - b).abs());
-    each.fold(
-        0.0,
-        |m, d| if d.is_nan() { f32::INFINITY } else { m.max(d) },
-    )
+    each.fold(0.0, |m, d| if d.is_nan() { f32::INFINITY } else { m.max(d) })
 }
 
 fn sizes() -> impl Strategy<Value = (usize, usize, usize)> {
@@ -40,7 +39,7 @@ fn sizes() -> impl Strategy<Value = (usize, usize, usize)> {
 }
 
 /// One model for each kind of block, bottleneck, rope and attention.
-fn models() -> Vec<Tokenizer> {
+fn models() -> Vec<VitTokenizer> {
     let spec = |variant: &str, attention| ModelSpec {
         attention,
         // Large enough that the blocks matter beside the residual stream.
@@ -55,7 +54,7 @@ fn models() -> Vec<Tokenizer> {
         spec("paper:w24_d2_h2/2x4x5", Some(Attention::BlockCausal)),
     ];
     let build = |(i, s): (usize, &ModelSpec)| {
-        Tokenizer::random(Plan::resolve(s).unwrap(), i as u64, &Device::flex()).unwrap()
+        VitTokenizer::random(ModelConfig::resolve(s).unwrap(), i as u64, &Device::flex()).unwrap()
     };
     specs.iter().enumerate().map(build).collect()
 }
@@ -92,32 +91,32 @@ proptest! {
         let clips: Vec<_> = clips.iter().enumerate()
             .map(|(i, &(t, h, w))| clip(t, h, w, i as u32 + 1)).collect();
         for model in models() {
-            let name = &model.plan().variant;
+            let name = &model.config().variant;
             let alone: Vec<_> = clips.iter()
-                .map(|c| model.encode_clips(std::slice::from_ref(c)).unwrap().remove(0)).collect();
+                .map(|c| model.encode_tensors(std::slice::from_ref(c)).unwrap().remove(0)).collect();
             let decoded: Vec<_> = alone.iter()
-                .map(|z| model.decode_latents(std::slice::from_ref(z)).unwrap().remove(0)).collect();
+                .map(|z| model.decode_tensors(std::slice::from_ref(z)).unwrap().remove(0)).collect();
             for (c, d) in clips.iter().zip(&decoded) {
                 prop_assert_eq!(c.dims(), d.dims());
             }
             let reversed: Vec<_> = clips.iter().rev().cloned().collect();
-            let together = model.encode_clips(&reversed).unwrap();
+            let together = model.encode_tensors(&reversed).unwrap();
             for (a, b) in alone.iter().rev().zip(&together) {
-                prop_assert_eq!((a.grid, a.extent), (b.grid, b.extent));
+                prop_assert_eq!((a.grid, a.shape), (b.grid, b.shape));
                 let off = largest_difference(&a.values, &b.values);
                 prop_assert!(off <= 1e-5, "{}: latents off by {}", name, off);
             }
-            let back = model.decode_latents(&together).unwrap();
+            let back = model.decode_tensors(&together).unwrap();
             for (a, b) in decoded.iter().rev().zip(&back) {
                 let off = largest_difference(&host(a), &host(b));
                 prop_assert!(off <= 1e-5, "{}: pixels off by {}", name, off);
             }
-            if !model.plan().frame_by_frame() {
-                let batch = patchify(&clips, model.plan().tubelet, None).unwrap();
+            if !model.config().frame_by_frame() {
+                let batch = patchify(&clips, model.config().tubelet, None).unwrap();
                 let length = batch.layout.length() + extra;
-                let batch = patchify(&clips, model.plan().tubelet, Some(length)).unwrap();
-                let code = model.encode(&batch, &mut Taps::off()).unwrap().latents;
-                let c = model.plan().channels;
+                let batch = patchify(&clips, model.config().tubelet, Some(length)).unwrap();
+                let code = model.forward_encoder(&batch, &mut Activations::off()).unwrap().latents;
+                let c = model.config().channels;
                 let values: Vec<f32> = code.tokens.try_into_vec_as().unwrap();
                 for (row, one) in values.chunks(length * c).zip(&alone) {
                     let (real, padding) = row.split_at(one.values.len());
@@ -137,12 +136,7 @@ fn block_causal_attention_looks_back_only() {
     let short = long.clone().slice([0..3, 0..4, 0..8, 0..12]);
     let codes: Vec<_> = [long, short]
         .iter()
-        .map(|c| {
-            model
-                .encode_clips(std::slice::from_ref(c))
-                .unwrap()
-                .remove(0)
-        })
+        .map(|c| model.encode_tensors(std::slice::from_ref(c)).unwrap().remove(0))
         .collect();
     let known = codes[1].values.len();
     assert!(known < codes[0].values.len());
@@ -151,31 +145,28 @@ fn block_causal_attention_looks_back_only() {
     let model = models().remove(3);
     let long = clip(6, 8, 12, 9);
     let short = long.clone().slice([0..3, 0..4, 0..8, 0..12]);
-    let long = model.encode_clips(&[long]).unwrap().remove(0);
-    let short = model.encode_clips(&[short]).unwrap().remove(0);
+    let long = model.encode_tensors(&[long]).unwrap().remove(0);
+    let short = model.encode_tensors(&[short]).unwrap().remove(0);
     assert!(largest_difference(&long.values[..short.values.len()], &short.values) > 1e-3);
 }
 
-/// A model without a time axis codes each frame as a picture of its own.
+/// A model without a time axis codes each frame as an image of its own.
 #[test]
-fn frame_by_frame_equals_pictures() {
+fn frame_by_frame_equals_images() {
     let model = models().remove(0);
     let video = clip(3, 9, 7, 4);
-    let together = model
-        .encode_clips(std::slice::from_ref(&video))
-        .unwrap()
-        .remove(0);
+    let together = model.encode_tensors(std::slice::from_ref(&video)).unwrap().remove(0);
     let frames: Vec<_> = video.split(1, 1);
-    let apart = model.encode_clips(&frames).unwrap();
+    let apart = model.encode_tensors(&frames).unwrap();
     let apart: Vec<f32> = apart.into_iter().flat_map(|z| z.values).collect();
     assert!(largest_difference(&together.values, &apart) < 1e-6);
-    let back = model.decode_latents(&[together]).unwrap();
+    let back = model.decode_tensors(&[together]).unwrap();
     assert_eq!(back[0].dims(), [3, 3, 9, 7]);
 }
 
 #[test]
 fn an_empty_batch_is_an_error() {
     let model = models().remove(3);
-    assert!(model.encode_clips(&[]).is_err());
-    assert!(model.decode_latents(&[]).is_err());
+    assert!(model.encode_tensors(&[]).is_err());
+    assert!(model.decode_tensors(&[]).is_err());
 }

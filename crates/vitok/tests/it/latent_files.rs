@@ -1,24 +1,31 @@
 //! Latent files.
 
-use vitok::config::Plan;
-use vitok::latents::{LatentInfo, Latents};
-use vitok::patches::{Extent, Grid};
-use vitok::tensor_file::Precision;
+use vitok::media::ClipShape;
+use vitok::patches::TokenGrid;
+use vitok::tokenizer::vit::ModelConfig;
+use vitok::tokenizer::{Latents, LatentsInfo, TokenizerInfo};
+use vitok::weights::Dtype;
 
-fn some() -> (Latents, LatentInfo) {
-    let extent = Extent {
+fn some() -> (Latents, LatentsInfo) {
+    let shape = ClipShape {
         frames: 5,
         height: 17,
         width: 40,
     };
-    let plan = Plan::of_variant("S-B/4x16").unwrap();
-    let grid = Grid::covering(extent, plan.tubelet);
-    let values = (0..grid.tokens() * 16)
-        .map(|i| (i as f32 * 0.37).sin() * 3.0)
-        .collect();
-    let latents = Latents::new(values, 16, grid, extent).unwrap();
-    let mut info = LatentInfo::new(&latents, &plan, "0123456789abcdef");
-    info.fps = Some(8.0);
+    let plan = ModelConfig::of_variant("S-B/4x16").unwrap();
+    let grid = TokenGrid::covering(shape, plan.tubelet);
+    let values = (0..grid.tokens() * 16).map(|i| (i as f32 * 0.37).sin() * 3.0).collect();
+    let latents = Latents::new(values, 16, grid, shape).unwrap();
+    let tokenizer = TokenizerInfo {
+        kind: "vit".into(),
+        name: plan.variant,
+        fingerprint: "0123456789abcdef".into(),
+    };
+    let latents = Latents {
+        fps: Some(8.0),
+        ..latents
+    };
+    let mut info = LatentsInfo::new(&latents, tokenizer);
     info.source = Some("clip \"one\".gif".into());
     (latents, info)
 }
@@ -28,20 +35,20 @@ fn what_is_written_is_read_back() {
     let (latents, info) = some();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/folder/a.safetensors");
-    latents.write(&path, &info, Precision::F32).unwrap();
+    latents.write(&path, &info, Dtype::F32).unwrap();
     let (back, about) = Latents::read(&path).unwrap();
     assert_eq!(back, latents);
     assert_eq!(about, info);
     assert_eq!(
         about.grid,
-        Grid {
+        TokenGrid {
             frames: 2,
             rows: 2,
             cols: 3
         }
     );
 
-    latents.write(&path, &info, Precision::F16).unwrap();
+    latents.write(&path, &info, Dtype::F16).unwrap();
     let (back, _) = Latents::read(&path).unwrap();
     let off = crate::golden::relative_difference(&back.values, &latents.values);
     assert!(off > 0.0 && off < 1e-3, "{off}");
@@ -52,12 +59,12 @@ fn what_is_written_is_read_back() {
 
 #[test]
 fn statistics_are_those_of_the_values() {
-    let grid = Grid {
+    let grid = TokenGrid {
         frames: 1,
         rows: 1,
         cols: 2,
     };
-    let latents = Latents::new(vec![1.0, 10.0, 3.0, -2.0], 2, grid, Extent::image(2, 1)).unwrap();
+    let latents = Latents::new(vec![1.0, 10.0, 3.0, -2.0], 2, grid, ClipShape::image(2, 1)).unwrap();
     let s = latents.statistics();
     assert_eq!((s.mean, s.std), (vec![2.0, 4.0], vec![1.0, 6.0]));
     assert_eq!((s.min, s.max), (-2.0, 10.0));
@@ -70,16 +77,13 @@ fn other_files_are_refused() {
     let path = folder.path().join("a.safetensors");
     let refused = |why: &str| {
         let error = Latents::read(&path).unwrap_err().to_string();
-        assert!(
-            error.contains("a.safetensors") && error.contains(why),
-            "{error}"
-        );
+        assert!(error.contains("a.safetensors") && error.contains(why), "{error}");
     };
     std::fs::write(&path, b"").unwrap();
     refused("too few");
     std::fs::write(&path, b"hello, hello, hello, hello").unwrap();
     refused("not a safetensors file");
-    latents.write(&path, &info, Precision::F32).unwrap();
+    latents.write(&path, &info, Dtype::F32).unwrap();
     let good = std::fs::read(&path).unwrap();
     std::fs::write(&path, &good[..good.len() - 4]).unwrap();
     refused("bytes long");
@@ -91,7 +95,7 @@ fn other_files_are_refused() {
         bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
         std::fs::write(&path, bytes).unwrap();
     };
-    swap("vitok-latents/1", "vitok-latents/9");
+    swap("vitok-latents/2", "vitok-latents/9");
     refused("vitok-latents/9");
     swap(r#"\"rows\":2"#, r#"\"rows\":9"#);
     refused("grid");
@@ -108,17 +112,12 @@ fn other_files_are_refused() {
 #[test]
 fn latents_of_another_model_do_not_decode() {
     let (latents, _) = some();
-    assert!(
-        latents
-            .check_against(&Plan::of_variant("S-B/4x16").unwrap())
-            .is_ok()
-    );
+    let fits = |variant: &str| {
+        let config = ModelConfig::of_variant(variant).unwrap();
+        latents.check_fits(variant, config.latent_shape(latents.shape)).is_ok()
+    };
+    assert!(fits("S-B/4x16"));
     for other in ["S-B/4x16x8", "S-B/8x16", "S-B/4x8"] {
-        assert!(
-            latents
-                .check_against(&Plan::of_variant(other).unwrap())
-                .is_err(),
-            "{other}"
-        );
+        assert!(!fits(other), "{other}");
     }
 }

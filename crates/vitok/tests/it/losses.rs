@@ -27,18 +27,15 @@ fn ssim_and_its_gradient() {
 /// The loss is the metric.
 #[test]
 fn the_loss_equals_the_metric() {
-    use vitok::evaluate::{SsimConvention, ssim};
+    use vitok::metrics::{SsimConvention, ssim};
     let golden = open("image_metrics");
     for name in ["blur1", "noise25", "shift"] {
         let planes = |what: &str| -> Vec<f32> {
             let (_, hwc) = golden.values(&format!("{what}.u8_hwc"));
-            (0..3)
-                .flat_map(|c| hwc[c..].iter().step_by(3).copied())
-                .collect()
+            (0..3).flat_map(|c| hwc[c..].iter().step_by(3).copied()).collect()
         };
         let (a, b) = (planes("ref"), planes(name));
-        let tensor =
-            |v: &[f32]| Tensor::<1>::from_floats(v, &Device::flex()).reshape([1, 3, 192, 200]);
+        let tensor = |v: &[f32]| Tensor::<1>::from_floats(v, &Device::flex()).reshape([1, 3, 192, 200]);
         let loss = host(one_minus_ssim(tensor(&a), tensor(&b), 255.0).unwrap())[0];
         let metric = ssim(&a, &b, [3, 192, 200], 255.0, SsimConvention::Torchmetrics).unwrap();
         let off = (1.0 - f64::from(loss) - metric).abs();
@@ -47,7 +44,7 @@ fn the_loss_equals_the_metric() {
 }
 
 #[test]
-fn equal_pictures_cost_nothing() {
+fn equal_images_cost_nothing() {
     let x = Tensor::<4>::random(
         [2, 3, 9, 7],
         burn::tensor::Distribution::Uniform(-1.0, 1.0),

@@ -2,25 +2,25 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop where it stands
 
-mod convolution;
+mod conv;
 mod data;
 mod features;
-mod fused;
 mod golden;
 mod hub;
 mod image_metrics;
 mod invariance;
-mod known_weights;
+mod kernels;
 mod latent_files;
 mod losses;
+mod media;
+mod model_configs;
 mod ms_ssim;
 mod parity;
-mod pixels;
-mod plans;
+mod pretrained_weights;
 mod runs;
 mod set_metrics;
+mod state_dict;
 mod statistics_files;
 mod training;
 mod variants;
-mod weight_file;
 mod weights;

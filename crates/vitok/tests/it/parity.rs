@@ -3,10 +3,12 @@
 //! Tolerances: 2e-4 of a tensor's own scale; 1e-3 for gradients.
 
 use burn::tensor::{Device, Tensor};
-use vitok::config::{Attention, ModelSpec, Plan};
+use vitok::media::ClipShape;
+use vitok::nn::Attention;
 use vitok::nn::params;
-use vitok::patches::{Extent, Grid, Item, Layout, TokenBatch, patchify, unpatchify};
-use vitok::tokenizer::{Decoder, Encoder, Network, Taps, Tokenizer};
+use vitok::patches::{BatchLayout, Sequence, TokenBatch, TokenGrid, patchify, unpatchify};
+use vitok::tokenizer::vit::{Activations, Decoder, Encoder, Network, VitTokenizer};
+use vitok::tokenizer::vit::{ModelConfig, ModelSpec};
 
 use crate::golden::{Golden, assert_close, open};
 
@@ -18,7 +20,7 @@ fn host<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 }
 
 /// A v2 network with the golden's weights.
-fn v2(golden: &Golden, plan: &Plan, device: &Device) -> Network {
+fn v2(golden: &Golden, plan: &ModelConfig, device: &Device) -> Network {
     let network = Network {
         encoder: Some(Encoder::new(plan, device)),
         decoder: Some(Decoder::new(plan, device)),
@@ -33,25 +35,22 @@ fn v2(golden: &Golden, plan: &Plan, device: &Device) -> Network {
 }
 
 fn batch(tokens: Tensor<3>, grids: &[[usize; 3]], patch: usize) -> TokenBatch {
-    let items = grids.iter().map(|&[frames, rows, cols]| Item {
-        extent: Extent {
+    let items = grids.iter().map(|&[frames, rows, cols]| Sequence {
+        shape: ClipShape {
             frames,
             height: rows * patch,
             width: cols * patch,
         },
-        grid: Grid { frames, rows, cols },
+        grid: TokenGrid { frames, rows, cols },
     });
     let length = tokens.dims()[1];
-    let layout = Layout::new(items.collect())
-        .unwrap()
-        .padded_to(length)
-        .unwrap();
+    let layout = BatchLayout::new(items.collect()).unwrap().padded_to(length).unwrap();
     TokenBatch { tokens, layout }
 }
 
-fn check_taps(golden: &Golden, taps: &Taps, prefix: impl Fn(&str) -> String) {
+fn check_taps(golden: &Golden, activations: &Activations, prefix: impl Fn(&str) -> String) {
     let mut checked = 0;
-    for (name, x) in taps.iter() {
+    for (name, x) in activations.iter() {
         let golden_name = prefix(name);
         if golden.has(&golden_name) {
             let (_, expected) = golden.values(&golden_name);
@@ -59,15 +58,11 @@ fn check_taps(golden: &Golden, taps: &Taps, prefix: impl Fn(&str) -> String) {
             checked += 1;
         }
     }
-    let wanted = golden
-        .names()
-        .iter()
-        .filter(|n| n.starts_with("tap."))
-        .count();
+    let wanted = golden.names().iter().filter(|n| n.starts_with("tap.")).count();
     assert_eq!(checked, wanted, "every tap of the golden is compared");
 }
 
-/// Outputs, latents, taps and (where the golden has them) MSE gradients of a v2 file.
+/// Outputs, latents, activations and (where the golden has them) MSE gradients of a v2 file.
 fn check_v2(name: &str, attention: Attention) {
     let golden = open(name);
     let device = Device::flex().autodiff();
@@ -75,7 +70,7 @@ fn check_v2(name: &str, attention: Attention) {
         attention: Some(attention),
         ..ModelSpec::new(&golden.metadata("variant"))
     };
-    let plan = Plan::resolve(&spec).unwrap();
+    let plan = ModelConfig::resolve(&spec).unwrap();
     let network = v2(&golden, &plan, &device);
     let (rows, cols) = golden
         .metadata("grid")
@@ -84,28 +79,20 @@ fn check_v2(name: &str, attention: Attention) {
         .unwrap();
     let patches: Tensor<3> = golden.tensor("in.patches", &device);
     let b = patches.dims()[0];
-    let input = batch(
-        patches.clone(),
-        &vec![[1, rows, cols]; b],
-        plan.tubelet.patch,
-    );
-    let mut taps = Taps::on();
+    let input = batch(patches.clone(), &vec![[1, rows, cols]; b], plan.tubelet.patch);
+    let mut activations = Activations::on();
     let code = network
         .encoder
         .as_ref()
         .unwrap()
-        .encode(&plan, &input, &mut taps);
+        .encode(&plan, &input, &mut activations);
     let z = code.latents;
-    assert!(code.moments.is_none());
-    let out = network
-        .decoder
-        .as_ref()
-        .unwrap()
-        .decode(&plan, &z, &mut taps);
+    assert!(code.posterior.is_none());
+    let out = network.decoder.as_ref().unwrap().decode(&plan, &z, &mut activations);
     assert_close("z", &host(z.tokens), &golden.values("z").1, VALUES);
     let expected = golden.values("out.patches").1;
     assert_close("out", &host(out.tokens.clone()), &expected, VALUES);
-    check_taps(&golden, &taps, |tap| format!("tap.{tap}"));
+    check_taps(&golden, &activations, |tap| format!("tap.{tap}"));
 
     if !golden.has("loss.mse") {
         return;
@@ -114,11 +101,7 @@ fn check_v2(name: &str, attention: Attention) {
     let expected = golden.values("loss.mse").1;
     assert_close("loss", &host(loss.clone()), &expected, VALUES);
     let gradients = gradients(&network, &loss);
-    let wanted = golden
-        .names()
-        .iter()
-        .filter(|n| n.starts_with("grad."))
-        .count();
+    let wanted = golden.names().iter().filter(|n| n.starts_with("grad.")).count();
     assert_eq!(gradients.len(), wanted, "every parameter has its gradient");
     for (name, found) in gradients {
         let name = format!("grad.{name}");
@@ -176,12 +159,12 @@ fn v2_window() {
     check_v2("v2_window", Attention::Window(reach));
 }
 
-/// Pictures of different sizes in one padded batch give what each gives alone.
+/// Images of different sizes in one padded batch give what each gives alone.
 #[test]
 fn v2_ragged() {
     let golden = open("v2_ragged");
     let device = Device::flex();
-    let plan = Plan::of_variant(&golden.metadata("variant")).unwrap();
+    let plan = ModelConfig::of_variant(&golden.metadata("variant")).unwrap();
     let network = v2(&golden, &plan, &device);
     let pad_to: usize = golden.metadata("pad_to").parse().unwrap();
     let grids: Vec<[usize; 3]> = golden
@@ -197,21 +180,17 @@ fn v2_ragged() {
         let padding = Tensor::full([pad_to - n, values], 7.5, &device);
         Tensor::cat(vec![x, padding], 0)
     });
-    let input = batch(
-        Tensor::stack(sequences.collect(), 0),
-        &grids,
-        plan.tubelet.patch,
-    );
+    let input = batch(Tensor::stack(sequences.collect(), 0), &grids, plan.tubelet.patch);
     let code = network
         .encoder
         .as_ref()
         .unwrap()
-        .encode(&plan, &input, &mut Taps::off());
+        .encode(&plan, &input, &mut Activations::off());
     let out = network
         .decoder
         .as_ref()
         .unwrap()
-        .decode(&plan, &code.latents, &mut Taps::off());
+        .decode(&plan, &code.latents, &mut Activations::off());
     for (i, [_, rows, cols]) in grids.iter().enumerate() {
         let real = |x: &Tensor<3>| host(x.clone().narrow(0, i, 1).narrow(1, 0, rows * cols));
         let expected = |what: &str| golden.values(&format!("image{i}.{what}")).1;
@@ -223,7 +202,7 @@ fn v2_ragged() {
 }
 
 /// "enc width 48 blocks 2 heads 2; dec width 72 blocks 2 heads 3; tubelet 4x8; channels 6".
-fn paper_plan(golden: &Golden) -> Plan {
+fn paper_plan(golden: &Golden) -> ModelConfig {
     let config = golden.metadata("config");
     let numbers: Vec<usize> = config
         .split(|c: char| !c.is_ascii_digit())
@@ -234,7 +213,7 @@ fn paper_plan(golden: &Golden) -> Plan {
     };
     let variant = format!("paper:w{ew}_d{ed}_h{eh}-w{dw}_d{dd}_h{dh}/{q}x{p}x{c}");
     let causal = golden.metadata("causal") == "True";
-    Plan::resolve(&ModelSpec {
+    ModelConfig::resolve(&ModelSpec {
         attention: causal.then_some(Attention::BlockCausal),
         ..ModelSpec::new(&variant)
     })
@@ -243,7 +222,7 @@ fn paper_plan(golden: &Golden) -> Plan {
 
 /// The twin's tensors under our name, row-major as ours are: its convolutions are linear layers,
 /// its `w1` (gate) and `w2` (value) are the two parts of `fc1`.
-fn paper_tensor(golden: &Golden, kind: &str, name: &str, plan: &Plan) -> Vec<f32> {
+fn paper_tensor(golden: &Golden, kind: &str, name: &str, plan: &ModelConfig) -> Vec<f32> {
     let get = |n: &str| golden.values(&format!("{kind}.{n}")).1;
     let name = name
         .replace("patch_embed", "embed")
@@ -267,7 +246,7 @@ fn paper_tensor(golden: &Golden, kind: &str, name: &str, plan: &Plan) -> Vec<f32
             let at = |i: usize| theirs[(i % width) * values + i / width];
             (0..values * width).map(at).collect()
         }
-        // One bias a colour -> one a value.
+        // One bias a color -> one a value.
         "to_pixels.bias" => {
             let each = plan.patch_values() / 3;
             get(&name).into_iter().flat_map(|b| vec![b; each]).collect()
@@ -295,38 +274,24 @@ fn check_paper(name: &str) {
     let clip: Tensor<5> = golden.tensor("in.clip", &device);
     let clips: Vec<Tensor<4>> = clip.clone().iter_dim(0).map(|c| c.squeeze_dim(0)).collect();
     let patches = patchify(&clips, plan.tubelet, None).unwrap();
-    let mut taps = Taps::on();
+    let mut activations = Activations::on();
     let code = network
         .encoder
         .as_ref()
         .unwrap()
-        .encode(&plan, &patches, &mut taps);
-    let moments = code.moments.unwrap();
+        .encode(&plan, &patches, &mut activations);
+    let moments = code.posterior.unwrap();
     let z = moments.sample(golden.tensor("in.eps", &device));
-    let out = network
-        .decoder
-        .as_ref()
-        .unwrap()
-        .decode(&plan, &z, &mut taps);
+    let out = network.decoder.as_ref().unwrap().decode(&plan, &z, &mut activations);
     let out = Tensor::stack::<5>(unpatchify(&out, plan.tubelet).unwrap(), 0);
 
-    check_taps(&golden, &taps, |tap| {
+    check_taps(&golden, &activations, |tap| {
         let tap = tap.replace("patch_embed", "embed").replace("_blocks", "");
         format!("tap.{tap}")
     });
     let expected = |name: &str| golden.values(name).1;
-    assert_close(
-        "mean",
-        &host(moments.mean.clone()),
-        &expected("mean"),
-        VALUES,
-    );
-    assert_close(
-        "logvar",
-        &host(moments.logvar.clone()),
-        &expected("logvar"),
-        VALUES,
-    );
+    assert_close("mean", &host(moments.mean.clone()), &expected("mean"), VALUES);
+    assert_close("logvar", &host(moments.logvar.clone()), &expected("logvar"), VALUES);
     assert_close("kl", &host(moments.kl()), &expected("kl"), VALUES);
     assert_close("z", &host(z.tokens), &expected("z"), VALUES);
     assert_close("out", &host(out.clone()), &expected("out.clip"), VALUES);
@@ -339,7 +304,7 @@ fn check_paper(name: &str) {
     assert_close("loss", &host(loss.clone()), &expected(loss_name), VALUES);
     for (name, found) in gradients(&network, &loss) {
         let expected = paper_tensor(&golden, "grad", &name, &plan);
-        // Theirs is the sum over the values that share a colour's bias.
+        // Theirs is the sum over the values that share a color's bias.
         let (found, expected) = if name == "to_pixels.bias" {
             let each = plan.patch_values() / 3;
             let sums = found.chunks(each).map(|c| c.iter().sum()).collect();
@@ -397,30 +362,16 @@ fn no_golden_tensor_is_ignored() {
 #[test]
 fn encode_clips_equals_the_parts() {
     let device = Device::flex();
-    let plan = Plan::of_variant("w48_d1_h4/1x8x6").unwrap();
-    let model = Tokenizer::random(plan.clone(), 1, &device).unwrap();
-    let clip = Tensor::<4>::random(
-        [3, 1, 20, 9],
-        burn::tensor::Distribution::Uniform(-1.0, 1.0),
-        &device,
-    );
-    let latents = model.encode_clips(std::slice::from_ref(&clip)).unwrap();
+    let plan = ModelConfig::of_variant("w48_d1_h4/1x8x6").unwrap();
+    let model = VitTokenizer::random(plan.clone(), 1, &device).unwrap();
+    let clip = Tensor::<4>::random([3, 1, 20, 9], burn::tensor::Distribution::Uniform(-1.0, 1.0), &device);
+    let latents = model.encode_tensors(std::slice::from_ref(&clip)).unwrap();
     let patches = patchify(&[clip], plan.tubelet, None).unwrap();
-    let code = model.encode(&patches, &mut Taps::off()).unwrap();
-    assert_close(
-        "z",
-        &latents[0].values,
-        &host(code.latents.tokens.clone()),
-        1e-6,
-    );
-    let back = model.decode_latents(&latents).unwrap();
+    let code = model.forward_encoder(&patches, &mut Activations::off()).unwrap();
+    assert_close("z", &latents[0].values, &host(code.latents.tokens.clone()), 1e-6);
+    let back = model.decode_tensors(&latents).unwrap();
     assert_eq!(back[0].dims(), [3, 1, 20, 9]);
-    let decoded = model.decode(&code.latents, &mut Taps::off()).unwrap();
+    let decoded = model.forward_decoder(&code.latents, &mut Activations::off()).unwrap();
     let expected = unpatchify(&decoded, plan.tubelet).unwrap();
-    assert_close(
-        "out",
-        &host(back[0].clone()),
-        &host(expected[0].clone()),
-        1e-6,
-    );
+    assert_close("out", &host(back[0].clone()), &host(expected[0].clone()), 1e-6);
 }

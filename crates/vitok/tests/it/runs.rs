@@ -7,13 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use vitok::Result;
+use vitok::media::{Clip, Image, write_image};
 use vitok::nn::params;
-use vitok::pixels::{Picture, write_picture};
-use vitok::tokenizer::{Half, Tokenizer};
-use vitok::train::{
-    Ending, Event, LossConfig, Observer, Progress, Start, TrainConfig, Trainer, batch_of, loss,
-    train,
-};
+use vitok::tokenizer::LoadPart;
+use vitok::tokenizer::vit::VitTokenizer;
+use vitok::train::{Ending, Event, LossConfig, Observer, Progress, Start, TrainConfig, Trainer, batch_of, loss, train};
 
 const CONFIG: &str = r#"
 seed = 5
@@ -21,26 +19,26 @@ seed = 5
 variant = "w16_d1_h2/1x4x4"
 bottleneck = "kl"
 [data]
-train = ["pictures"]
-held-out = ["held-out"]
+train = ["images"]
+validation = ["held-out"]
 [data.augment]
 size = 16
 [loss]
 ssim = 0.1
 [train]
 steps = 6
-batch = 4
-parts = 2
-ema = 0.9
+batch_size = 4
+micro_batches = 2
+ema_decay = 0.9
 lr = 1e-3
-checkpoint-every = 2
-log-every = 1
-[evaluate]
+checkpoint_every = 2
+log_every = 1
+[validation]
 every = 3
 "#;
 
-/// Smooth random colours.
-fn picture(number: usize, width: usize, height: usize) -> Picture {
+/// Smooth random colors.
+fn image(number: usize, width: usize, height: usize) -> Image {
     let rgb = (0..width * height).flat_map(|i| {
         let (x, y, n) = ((i % width) as f64, (i / width) as f64, number as f64);
         [0.0, 1.0, 2.0].map(|c| {
@@ -48,7 +46,7 @@ fn picture(number: usize, width: usize, height: usize) -> Picture {
             (wave * 60.0 + 128.0) as u8
         })
     });
-    Picture::new(width, height, rgb.collect()).unwrap()
+    Image::new(width, height, rgb.collect()).unwrap()
 }
 
 struct Workshop(tempfile::TempDir);
@@ -56,11 +54,11 @@ struct Workshop(tempfile::TempDir);
 impl Workshop {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for (name, count) in [("pictures", 6), ("held-out", 2)] {
+        for (name, count) in [("images", 6), ("held-out", 2)] {
             for i in 0..count {
                 let place = folder.path().join(name).join(format!("{i}.png"));
                 let number = i + 10 * name.len();
-                write_picture(&place, &picture(number, 20 + 5 * i, 22)).unwrap();
+                write_image(&place, &image(number, 20 + 5 * i, 22)).unwrap();
             }
         }
         Self(folder)
@@ -80,8 +78,8 @@ impl Workshop {
         fs::write(&file, text).unwrap();
         let here = self.0.path().display();
         let mut all = vec![
-            format!("data.train=[\"{here}/pictures\"]"),
-            format!("data.held-out=[\"{here}/held-out\"]"),
+            format!("data.train=[\"{here}/images\"]"),
+            format!("data.validation=[\"{here}/held-out\"]"),
         ];
         all.extend(changes.iter().map(|c| c.to_string()));
         TrainConfig::read(&file, &all)
@@ -114,9 +112,7 @@ impl Observer for Watcher<'_> {
     }
 }
 
-const RESUME: Start = Start::Resume {
-    accept_changes: false,
-};
+const RESUME: Start = Start::Resume { accept_changes: false };
 
 fn run(config: &TrainConfig, folder: &Path, start: Start) -> Result<Ending> {
     let never = AtomicBool::new(false);
@@ -130,9 +126,7 @@ fn model_bytes(run: &Path) -> Vec<u8> {
 
 fn events(run: &Path) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(run.join("events.jsonl")).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]
@@ -154,15 +148,7 @@ fn a_stopped_run_goes_on_to_the_same_bits() {
         stop: Some((3, &stop)),
         ..Default::default()
     };
-    let ending = train(
-        &config,
-        &parts,
-        Start::New,
-        &Device::flex(),
-        &stop,
-        &mut watcher,
-    )
-    .unwrap();
+    let ending = train(&config, &parts, Start::New, &Device::flex(), &stop, &mut watcher).unwrap();
     assert_eq!(
         ending,
         Ending {
@@ -211,11 +197,8 @@ fn a_stopped_run_goes_on_to_the_same_bits() {
     assert_eq!(kept.len(), 2, "the newest two");
     // The averaged weights are the model.
     let last = parts.join("checkpoints/step-00000006");
-    assert_eq!(
-        fs::read(last.join("model.safetensors")).unwrap(),
-        model_bytes(&parts)
-    );
-    Tokenizer::load(&parts.join("model"), Half::Both, None, &Device::flex()).unwrap();
+    assert_eq!(fs::read(last.join("model.safetensors")).unwrap(), model_bytes(&parts));
+    VitTokenizer::load(&parts.join("model"), LoadPart::Both, None, &Device::flex()).unwrap();
     // Another seed is another run.
     let other = shop.path("other");
     run(&shop.config(&["seed=6"]), &other, Start::New).unwrap();
@@ -228,19 +211,14 @@ fn a_tar_shard_trains_as_its_folder() {
     let mut tar = tar::Builder::new(Vec::new());
     for i in 0..6 {
         let name = format!("{i}.png");
-        tar.append_path_with_name(shop.path("pictures").join(&name), &name)
+        tar.append_path_with_name(shop.path("images").join(&name), &name)
             .unwrap();
     }
     fs::write(shop.path("all.tar"), tar.into_inner().unwrap()).unwrap();
     let shard = format!("data.train=[\"{}\"]", shop.path("all.tar").display());
+    run(&shop.config(&["data.loader.workers=1"]), &shop.path("a"), Start::New).unwrap();
     run(
-        &shop.config(&["data.loader.threads=1"]),
-        &shop.path("a"),
-        Start::New,
-    )
-    .unwrap();
-    run(
-        &shop.config(&[&shard, "data.loader.threads=4"]),
+        &shop.config(&[&shard, "data.loader.workers=4"]),
         &shop.path("b"),
         Start::New,
     )
@@ -261,41 +239,27 @@ fn a_changed_configuration_is_noticed() {
         }
     };
     says(&short, Start::New, &["holds a run at step 2", "--resume"]);
-    let changed = shop.config(&["train.steps=4", "train.lr=0.5", "train.log-every=3"]);
+    let changed = shop.config(&["train.steps=4", "train.lr=0.5", "train.log_every=3"]);
     says(
         &changed,
         RESUME,
-        &[
-            "train.lr: 0.001 -> 0.5",
-            "train.steps: 2 -> 4",
-            "--accept-changes",
-        ],
+        &["train.lr: 0.001 -> 0.5", "train.steps: 2 -> 4", "--accept-changes"],
     );
-    let accept = Start::Resume {
-        accept_changes: true,
-    };
+    let accept = Start::Resume { accept_changes: true };
     says(
         &shop.config(&["model.variant=w24_d1_h2/1x4x4"]),
         accept,
         &["another network", "model.variant"],
     );
-    assert_eq!(
-        run(&shop.config(&["train.steps=4"]), &folder, accept)
-            .unwrap()
-            .step,
-        4
-    );
+    assert_eq!(run(&shop.config(&["train.steps=4"]), &folder, accept).unwrap().step, 4);
     // What only watches may change freely.
     let watching = [
         "train.steps=4",
         "evaluate.samples=1",
-        "data.loader.threads=1",
-        "train.keep=1",
+        "data.loader.workers=1",
+        "train.keep_last=1",
     ];
-    assert_eq!(
-        run(&shop.config(&watching), &folder, RESUME).unwrap().step,
-        4
-    );
+    assert_eq!(run(&shop.config(&watching), &folder, RESUME).unwrap().step, 4);
     // And where there is nothing, resuming begins.
     assert_eq!(run(&short, &shop.path("new"), RESUME).unwrap().step, 2);
 }
@@ -306,29 +270,18 @@ fn configurations_are_checked_and_keys_suggested() {
     let says = |text: &str, changes: &[&str], words: &[&str]| {
         let error = shop.try_config(text, changes).unwrap_err().to_string();
         for word in words {
-            assert!(
-                error.contains(word),
-                "{changes:?} should say {word}: {error}"
-            );
+            assert!(error.contains(word), "{changes:?} should say {word}: {error}");
         }
     };
-    says(
-        CONFIG,
-        &["train.learning=1"],
-        &["unknown field `learning`", "--set"],
-    );
+    says(CONFIG, &["train.learning=1"], &["unknown field `learning`", "--set"]);
     says(CONFIG, &["train.warm_up=1"], &["did you mean `warmup`?"]);
-    says(
-        CONFIG,
-        &["data.augment.crop-shar=1"],
-        &["did you mean `crop-share`?"],
-    );
+    says(CONFIG, &["data.augment.crop-shar=1"], &["did you mean `crop_prob`?"]);
     says(CONFIG, &["los.mse=1"], &["did you mean `loss`?"]);
     says(CONFIG, &["train.lr=fast"], &["expected f64", "config.toml"]);
     says(CONFIG, &["train.lr"], &["KEY=VALUE"]);
     says(CONFIG, &["seed.x=1"], &["seed is a value"]);
     says(CONFIG, &["train.lr=-1"], &["train.lr must be above 0"]);
-    says(CONFIG, &["train.batch=0"], &["train.batch"]);
+    says(CONFIG, &["train.batch_size=0"], &["train.batch"]);
     says(
         CONFIG,
         &["data.train=[{pth=\"x\"}]"],
@@ -341,12 +294,8 @@ fn configurations_are_checked_and_keys_suggested() {
     // A fault of the file itself comes with its line.
     let typo = CONFIG.replace("lr = 1e-3", "lrr = 1e-3");
     says(&typo, &[], &["lrr = 1e-3", "did you mean `lr`?"]);
-    let config = shop.config(&[
-        "train.lr=3e-4",
-        "data.augment.recipe=paper",
-        "evaluate.samples=3",
-    ]);
-    assert_eq!((config.train.lr, config.evaluate.samples), (3e-4, 3));
+    let config = shop.config(&["train.lr=3e-4", "data.augment.recipe=paper", "evaluate.samples=3"]);
+    assert_eq!((config.train.lr, config.validation.samples), (3e-4, 3));
     // What is written down reads back the same.
     let text = toml::to_string(&config).unwrap();
     assert_eq!(toml::from_str::<TrainConfig>(&text).unwrap(), config);
@@ -356,21 +305,18 @@ fn configurations_are_checked_and_keys_suggested() {
 #[test]
 fn what_is_trained_on_is_not_evaluated_on() {
     let shop = Workshop::new();
-    let both = format!("data.held-out=[\"{}\"]", shop.path("pictures").display());
+    let both = format!("data.validation=[\"{}\"]", shop.path("images").display());
     let error = run(&shop.config(&[&both]), &shop.path("run"), Start::New).unwrap_err();
-    assert!(
-        error.to_string().contains("is in data.train too"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("is in data.train too"), "{error}");
 }
 
 /// However it is spelt.
 #[cfg(unix)]
 #[test]
-fn another_spelling_is_the_same_picture() {
+fn another_spelling_is_the_same_image() {
     let shop = Workshop::new();
-    std::os::unix::fs::symlink(shop.path("pictures"), shop.path("link")).unwrap();
-    let link = format!("data.held-out=[\"{}\"]", shop.path("link/3.png").display());
+    std::os::unix::fs::symlink(shop.path("images"), shop.path("link")).unwrap();
+    let link = format!("data.validation=[\"{}\"]", shop.path("link/3.png").display());
     let error = run(&shop.config(&[&link]), &shop.path("run"), Start::New).unwrap_err();
     assert!(error.to_string().contains("data.train too"), "{error}");
 }
@@ -384,8 +330,8 @@ fn a_folder_belongs_to_one_run() {
         assert!(error.contains(word), "{word}: {error}");
     };
     // Somebody else's folder.
-    says(&shop.path("pictures"), Start::New, "not empty");
-    says(&shop.path("pictures"), RESUME, "not empty");
+    says(&shop.path("images"), Start::New, "not empty");
+    says(&shop.path("images"), RESUME, "not empty");
     // Another process at work, which holds the lock and half a checkpoint.
     let folder = shop.path("run");
     fs::create_dir_all(folder.join("checkpoints/.vitok-half")).unwrap();
@@ -398,9 +344,7 @@ fn a_folder_belongs_to_one_run() {
     fs::remove_dir_all(&folder).unwrap();
     run(&config, &folder, Start::New).unwrap();
     let fewer = shop.config(&["train.steps=4"]);
-    let accept = Start::Resume {
-        accept_changes: true,
-    };
+    let accept = Start::Resume { accept_changes: true };
     let error = run(&fewer, &folder, accept).unwrap_err().to_string();
     assert!(error.contains("at step 6 already"), "{error}");
 }
@@ -408,10 +352,10 @@ fn a_folder_belongs_to_one_run() {
 #[test]
 fn a_list_with_too_much_missing_is_refused_at_once() {
     let shop = Workshop::new();
-    fs::write(shop.path("list.txt"), "pictures/0.png\npictures/no.png\n").unwrap();
+    fs::write(shop.path("list.txt"), "images/0.png\nimages/no.png\n").unwrap();
     let list = format!("data.train=[\"{}\"]", shop.path("list.txt").display());
     let error = run(&shop.config(&[&list]), &shop.path("run"), Start::New).unwrap_err();
-    for word in ["1 of 2 files are missing", "max-bad"] {
+    for word in ["1 of 2 files are missing", "max_bad_fraction"] {
         assert!(error.to_string().contains(word), "{error}");
     }
 }
@@ -430,14 +374,7 @@ fn a_failed_checkpoint_is_a_warning_until_the_end() {
     fs::create_dir(folder.join("checkpoints")).unwrap();
     fs::write(folder.join("checkpoints/step-00000004"), "in the way").unwrap();
     fs::write(folder.join("checkpoints/step-00000006"), "in the way").unwrap();
-    let outcome = train(
-        &config,
-        &folder,
-        RESUME,
-        &Device::flex(),
-        &never,
-        &mut watcher,
-    );
+    let outcome = train(&config, &folder, RESUME, &Device::flex(), &never, &mut watcher);
     let error = outcome.unwrap_err().to_string();
     assert!(error.contains("step-00000006"), "{error}");
     let warned = |word: &str| watcher.warnings.iter().any(|w| w.contains(word));
@@ -460,24 +397,23 @@ fn a_failed_checkpoint_is_a_warning_until_the_end() {
 fn training_that_diverges_says_so() {
     let shop = Workshop::new();
     let config = shop.config(&["train.lr=1e30", "train.clip=0", "train.ema=0"]);
-    let error = run(&config, &shop.path("run"), Start::New)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("diverged") && error.contains("train.lr"),
-        "{error}"
-    );
+    let error = run(&config, &shop.path("run"), Start::New).unwrap_err().to_string();
+    assert!(error.contains("diverged") && error.contains("train.lr"), "{error}");
     // What was ruined is not saved.
     let newest = events(&shop.path("run"));
     assert!(newest.iter().all(|e| e["event"] != "end"));
 }
 
-/// Pictures of many sizes, some not of whole patches.
-fn ragged() -> Vec<Picture> {
+/// Images of many sizes, some not of whole patches.
+fn clips(images: &[Image]) -> Vec<Clip> {
+    images.iter().cloned().map(Clip::from).collect()
+}
+
+fn ragged() -> Vec<Image> {
     [(16, 16), (9, 14), (16, 16), (21, 8), (12, 7)]
         .iter()
         .enumerate()
-        .map(|(i, &(width, height))| picture(i, width, height))
+        .map(|(i, &(width, height))| image(i, width, height))
         .collect()
 }
 
@@ -492,9 +428,9 @@ fn every_parameter_gets_a_gradient() {
         ..Default::default()
     };
     for variant in ["w16_d2_h2/1x4x4", "paper:w24_d1_h2/1x4x4"] {
-        let plan = vitok::config::Plan::of_variant(variant).unwrap();
-        let model = Tokenizer::random(plan.clone(), 1, &device).unwrap();
-        let batch = batch_of(&ragged(), &plan, &device).unwrap();
+        let plan = vitok::tokenizer::vit::ModelConfig::of_variant(variant).unwrap();
+        let model = VitTokenizer::random(plan.clone(), 1, &device).unwrap();
+        let batch = batch_of(&clips(&ragged()), &plan, &device).unwrap();
         let (total, losses) = loss(model.network(), &plan, &batch, &all, &[1]).unwrap();
         assert!(losses.mse.is_some() && losses.charbonnier.is_some());
         assert!(losses.one_minus_ssim.is_some());
@@ -507,28 +443,23 @@ fn every_parameter_gets_a_gradient() {
     }
 }
 
-/// The loss of a ragged batch is that of its pictures: errors by pixel, SSIM by picture.
+/// The loss of a ragged batch is that of its images: errors by pixel, SSIM by image.
 #[test]
 fn padding_and_company_do_not_change_the_loss() {
     let device = Device::flex().autodiff();
-    let plan = vitok::config::Plan::of_variant("w16_d1_h2/1x4x4").unwrap();
-    let model = Tokenizer::random(plan.clone(), 1, &device).unwrap();
+    let plan = vitok::tokenizer::vit::ModelConfig::of_variant("w16_d1_h2/1x4x4").unwrap();
+    let model = VitTokenizer::random(plan.clone(), 1, &device).unwrap();
     let config = LossConfig {
         charbonnier: 0.5,
         ssim: 0.25,
         ..Default::default()
     };
-    let of = |pictures: &[Picture]| {
-        let batch = batch_of(pictures, &plan, &device).unwrap();
-        loss(model.network(), &plan, &batch, &config, &[1])
-            .unwrap()
-            .1
+    let of = |images: &[Image]| {
+        let batch = batch_of(&clips(images), &plan, &device).unwrap();
+        loss(model.network(), &plan, &batch, &config, &[1]).unwrap().1
     };
     let together = of(&ragged());
-    let alone: Vec<_> = ragged()
-        .iter()
-        .map(|p| of(std::slice::from_ref(p)))
-        .collect();
+    let alone: Vec<_> = ragged().iter().map(|p| of(std::slice::from_ref(p))).collect();
     let pixels: Vec<f64> = ragged().iter().map(|p| p.size().pixels() as f64).collect();
     let by = |weights: &[f64], values: Vec<f64>| {
         let sum: f64 = weights.iter().zip(values).map(|(w, v)| w * v).sum();
@@ -543,9 +474,7 @@ fn padding_and_company_do_not_change_the_loss() {
     assert!(close(together.charbonnier, by(&pixels, smooth)));
     let structure = alone.iter().map(|l| l.one_minus_ssim.unwrap()).collect();
     assert!(close(together.one_minus_ssim, by(&[1.0; 5], structure)));
-    let sum = together.mse.unwrap()
-        + 0.5 * together.charbonnier.unwrap()
-        + 0.25 * together.one_minus_ssim.unwrap();
+    let sum = together.mse.unwrap() + 0.5 * together.charbonnier.unwrap() + 0.25 * together.one_minus_ssim.unwrap();
     assert!((together.loss - sum).abs() < 1e-5 * sum);
 }
 
@@ -553,17 +482,17 @@ fn padding_and_company_do_not_change_the_loss() {
 #[test]
 fn parts_of_a_batch_add_up() {
     let shop = Workshop::new();
-    let pictures: Vec<Picture> = (0..6).map(|i| picture(i, 16, 16)).collect();
+    let images: Vec<Image> = (0..6).map(|i| image(i, 16, 16)).collect();
     let after = |parts: usize| -> BTreeMap<String, Vec<f32>> {
         let changes = [
-            format!("train.parts={parts}"),
+            format!("train.micro_batches={parts}"),
             "model.bottleneck=layer-norm".into(),
         ];
         let config = shop.config(&changes.each_ref().map(String::as_str));
         let mut trainer = Trainer::new(&config, &Device::flex()).unwrap();
-        let step = trainer.step(pictures.clone()).unwrap();
+        let step = trainer.step(clips(&images)).unwrap();
         assert!(step.gradient_norm > 0.0 && step.losses.mse.is_some());
-        let state = trainer.checkpoint(0.0).moments.into_iter();
+        let state = trainer.checkpoint(0.0).optimizer.into_iter();
         state
             .filter(|(name, _)| name.starts_with("mean."))
             .map(|(name, mean)| (name, mean.try_into_vec_as().unwrap()))

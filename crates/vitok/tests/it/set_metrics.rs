@@ -8,15 +8,12 @@ use rand::{RngExt, SeedableRng};
 use rayon::ThreadPoolBuilder;
 use safetensors::{Dtype, SafeTensors};
 use vitok::Error;
-use vitok::evaluate::{
-    FeatureSet, FrechetOfRows, KidOptions, Moments, MomentsSum, PrecisionRecall, frechet,
+use vitok::metrics::{
+    FeatureSet, FeatureStatistics, FeatureStatisticsSum, FrechetOfRows, KidOptions, PrecisionRecall, frechet,
     frechet_of_sets, inception_score, kid, mmd2, mmd2_of_rows, precision_recall,
 };
 
-const GOLDEN: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/golden/set_metrics.safetensors"
-);
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/set_metrics.safetensors");
 
 /// The golden features are f64, ours f32.
 const LIMIT: f64 = 2e-7;
@@ -73,7 +70,7 @@ fn moved(set: &FeatureSet, by: impl Fn(usize) -> f32) -> FeatureSet {
 
 /// By way of the covariances, whatever the sizes.
 fn by_moments(a: &FeatureSet, b: &FeatureSet) -> f64 {
-    frechet(&Moments::of(a).unwrap(), &Moments::of(b).unwrap()).unwrap()
+    frechet(&FeatureStatistics::of(a).unwrap(), &FeatureStatistics::of(b).unwrap()).unwrap()
 }
 
 fn by_rows(a: &FeatureSet, b: &FeatureSet) -> f64 {
@@ -81,7 +78,7 @@ fn by_rows(a: &FeatureSet, b: &FeatureSet) -> f64 {
 }
 
 fn traces(set: &FeatureSet) -> f64 {
-    let covariance = Moments::of(set).unwrap().covariance;
+    let covariance = FeatureStatistics::of(set).unwrap().covariance;
     (0..set.dims()).map(|i| covariance[(i, i)]).sum()
 }
 
@@ -168,19 +165,14 @@ fn a_shift_counts_with_its_square() {
         let set = FeatureSet::new("rounded", dims, rounded.collect()).unwrap();
         let by = |i: usize| (i % 5) as f32 / 64.0;
         let expected: f64 = (0..dims).map(|i| f64::from(by(i)).powi(2)).sum();
-        close(
-            "moments",
-            by_moments(&set, &moved(&set, by)),
-            expected,
-            1e-10,
-        );
+        close("moments", by_moments(&set, &moved(&set, by)), expected, 1e-10);
         close("rows", by_rows(&set, &moved(&set, by)), expected, 1e-10);
     }
 }
 
 #[test]
 fn diagonal_covariances_have_a_known_distance() {
-    let moments = |mean: f64, roots: [f64; 3]| Moments {
+    let moments = |mean: f64, roots: [f64; 3]| FeatureStatistics {
         count: None,
         mean: vec![mean; 3],
         covariance: Mat::from_fn(3, 3, |i, j| if i == j { roots[i].powi(2) } else { 0.0 }),
@@ -198,21 +190,14 @@ fn moments_are_those_of_the_definition() {
     for n in [2, 255, 256, 257, 700] {
         // Far from 0 beside their spread: a sum of squares would have lost half of its digits.
         let set = moved(&random_set(n, 130, 6), |i| 1e4 * i as f32);
-        let found = Moments::of(&set).unwrap();
+        let found = FeatureStatistics::of(&set).unwrap();
         let mean: Vec<f64> = (0..set.dims())
             .map(|i| set.rows().map(|row| f64::from(row[i])).sum::<f64>() / n as f64)
             .collect();
         for (found, mean) in found.mean.iter().zip(&mean) {
             close_enough(*found, *mean, 1e-12 * mean.abs());
         }
-        for (i, j) in [
-            (0, 0),
-            (0, 129),
-            (127, 128),
-            (128, 127),
-            (129, 129),
-            (5, 64),
-        ] {
+        for (i, j) in [(0, 0), (0, 129), (127, 128), (128, 127), (129, 129), (5, 64)] {
             let products = set
                 .rows()
                 .map(|row| (f64::from(row[i]) - mean[i]) * (f64::from(row[j]) - mean[j]));
@@ -222,7 +207,7 @@ fn moments_are_those_of_the_definition() {
         assert_eq!(found.count, Some(n));
         // The rows' split into calls changes nothing, not even a bit.
         for chunk in [1, 3, 256, 400] {
-            let mut sum = MomentsSum::new(set.dims());
+            let mut sum = FeatureStatisticsSum::new(set.dims());
             let rows: Vec<usize> = (0..n).collect();
             for rows in rows.chunks(chunk) {
                 sum.add(&picked(&set, rows)).unwrap();
@@ -268,10 +253,7 @@ fn threads_change_no_bit() {
 
 #[test]
 fn selections_of_rows_are_sets_of_their_own() {
-    let (a, b) = (
-        random_set(40, 64, 9),
-        moved(&random_set(35, 64, 10), |_| 0.25),
-    );
+    let (a, b) = (random_set(40, 64, 9), moved(&random_set(35, 64, 10), |_| 0.25));
     let all = FrechetOfRows::new(&a, &b).unwrap();
     let mut rng = StdRng::seed_from_u64(11);
     for _ in 0..5 {
@@ -293,10 +275,7 @@ fn selections_of_rows_are_sets_of_their_own() {
 
 #[test]
 fn kid_is_the_mean_over_subsets() {
-    let (a, b) = (
-        random_set(150, 16, 12),
-        moved(&random_set(140, 16, 13), |_| 0.5),
-    );
+    let (a, b) = (random_set(150, 16, 12), moved(&random_set(140, 16, 13), |_| 0.5));
     let options = KidOptions {
         subsets: 50,
         subset_size: 60,
@@ -307,10 +286,7 @@ fn kid_is_the_mean_over_subsets() {
     let error = found.std_error.unwrap();
     assert_eq!((found.subsets, found.subset_size), (50, 60));
     close("std error", error, found.std / 50f64.sqrt(), 1e-15);
-    assert!(
-        (found.mean - whole).abs() < 5.0 * error,
-        "{found:?}, {whole}"
-    );
+    assert!((found.mean - whole).abs() < 5.0 * error, "{found:?}, {whole}");
     assert_eq!(kid(&a, &b, &options).unwrap(), found);
     let other = KidOptions { seed: 4, ..options };
     assert_ne!(kid(&a, &b, &other).unwrap().mean, found.mean);
@@ -350,21 +326,18 @@ fn inception_score_knows_its_bounds() {
 
 #[test]
 fn precision_and_recall_know_same_from_far() {
-    for neighbours in [1, 3, 5] {
+    for neighbors in [1, 3, 5] {
         let set = random_set(150, 20, 14);
         let perfect = PrecisionRecall {
             precision: 1.0,
             recall: 1.0,
         };
-        assert_eq!(precision_recall(&set, &set, neighbours).unwrap(), perfect);
+        assert_eq!(precision_recall(&set, &set, neighbors).unwrap(), perfect);
         let again = shuffled(&set, 15);
-        assert_eq!(precision_recall(&again, &set, neighbours).unwrap(), perfect);
+        assert_eq!(precision_recall(&again, &set, neighbors).unwrap(), perfect);
         let far = moved(&set, |_| 1e4);
-        let none = precision_recall(&far, &set, neighbours).unwrap();
-        assert_eq!(
-            (none.precision, none.recall, none.f_score()),
-            (0.0, 0.0, 0.0)
-        );
+        let none = precision_recall(&far, &set, neighbors).unwrap();
+        assert_eq!((none.precision, none.recall, none.f_score()), (0.0, 0.0, 0.0));
     }
 }
 
@@ -391,18 +364,13 @@ fn precision_and_recall_are_those_of_the_definition() {
         let values = set.values().iter().map(|v| (v * 2.0).round() + 1000.0);
         FeatureSet::new("coarse", set.dims(), values.collect()).unwrap()
     };
-    let (a, b) = (
-        coarse(random_set(300, 3, 16)),
-        coarse(random_set(1100, 3, 17)),
-    );
-    let distance = |x: &[f32], y: &[f32]| -> f64 {
-        x.iter().zip(y).map(|(x, y)| f64::from(x - y).powi(2)).sum()
-    };
-    let share = |points: &FeatureSet, centres: &FeatureSet| {
-        let balls: Vec<(&[f32], f64)> = centres
+    let (a, b) = (coarse(random_set(300, 3, 16)), coarse(random_set(1100, 3, 17)));
+    let distance = |x: &[f32], y: &[f32]| -> f64 { x.iter().zip(y).map(|(x, y)| f64::from(x - y).powi(2)).sum() };
+    let share = |points: &FeatureSet, centers: &FeatureSet| {
+        let balls: Vec<(&[f32], f64)> = centers
             .rows()
             .map(|row| {
-                let mut all: Vec<f64> = centres.rows().map(|other| distance(row, other)).collect();
+                let mut all: Vec<f64> = centers.rows().map(|other| distance(row, other)).collect();
                 all.sort_by(f64::total_cmp);
                 (row, all[3])
             })
@@ -413,24 +381,18 @@ fn precision_and_recall_are_those_of_the_definition() {
         covered.count() as f64 / points.len() as f64
     };
     let found = precision_recall(&a, &b, 3).unwrap();
-    assert_eq!(
-        (found.precision, found.recall),
-        (share(&a, &b), share(&b, &a))
-    );
+    assert_eq!((found.precision, found.recall), (share(&a, &b), share(&b, &a)));
     assert!(found.recall < 1.0, "{found:?}");
 }
 
 #[test]
 fn nonsense_is_refused() {
     let is_input = |error: Error, what: &str| {
-        assert!(matches!(error, Error::Input(_)), "{error:?}");
+        assert!(matches!(error, Error::InvalidArgument(_)), "{error:?}");
         assert!(error.to_string().contains(what), "{error}");
     };
     is_input(FeatureSet::new("x", 0, vec![]).unwrap_err(), "0 features");
-    is_input(
-        FeatureSet::new("x", 2, vec![1.0; 3]).unwrap_err(),
-        "3 values",
-    );
+    is_input(FeatureSet::new("x", 2, vec![1.0; 3]).unwrap_err(), "3 values");
     for bad in [f32::NAN, f32::INFINITY] {
         let error = FeatureSet::new("photos", 2, vec![0.0, 1.0, 2.0, bad, bad, 0.0]).unwrap_err();
         assert!(matches!(error, Error::Data { .. }), "{error:?}");
@@ -443,54 +405,33 @@ fn nonsense_is_refused() {
     is_input(mmd2(&two, &three).unwrap_err(), "2 and 3");
     is_input(kid(&two, &three, &options).unwrap_err(), "2 and 3");
     is_input(precision_recall(&two, &three, 3).unwrap_err(), "2 and 3");
-    is_input(MomentsSum::new(3).add(&two).unwrap_err(), "2");
-    let moments = [&two, &three].map(|set| Moments::of(set).unwrap());
+    is_input(FeatureStatisticsSum::new(3).add(&two).unwrap_err(), "2");
+    let moments = [&two, &three].map(|set| FeatureStatistics::of(set).unwrap());
     is_input(frechet(&moments[0], &moments[1]).unwrap_err(), "2 and 3");
 
     for n in [0, 1] {
         let few = random_set(n, 3, 20);
         let count = &n.to_string();
-        is_input(Moments::of(&few).unwrap_err(), count);
+        is_input(FeatureStatistics::of(&few).unwrap_err(), count);
         is_input(frechet_of_sets(&few, &three).unwrap_err(), count);
-        is_input(
-            FrechetOfRows::new(&few, &three)
-                .unwrap()
-                .whole()
-                .unwrap_err(),
-            count,
-        );
+        is_input(FrechetOfRows::new(&few, &three).unwrap().whole().unwrap_err(), count);
         is_input(mmd2(&three, &few).unwrap_err(), count);
         is_input(kid(&three, &few, &options).unwrap_err(), count);
         is_input(precision_recall(&three, &few, 3).unwrap_err(), count);
         is_input(inception_score(&few, 2, None).unwrap_err(), count);
     }
-    is_input(MomentsSum::new(0).finish().unwrap_err(), "0");
+    is_input(FeatureStatisticsSum::new(0).finish().unwrap_err(), "0");
 
     let rows = FrechetOfRows::new(&three, &three).unwrap();
     is_input(rows.of(&[0, 9], &[0, 1]).unwrap_err(), "row 9");
-    is_input(
-        mmd2_of_rows(&three, &[0, 1], &three, &[9, 1]).unwrap_err(),
-        "row 9",
-    );
-    is_input(
-        precision_recall(&three, &three, 0).unwrap_err(),
-        "0 neighbours",
-    );
-    is_input(
-        precision_recall(&three, &three, 9).unwrap_err(),
-        "9 neighbours",
-    );
-    let none = KidOptions {
-        subsets: 0,
-        ..options
-    };
+    is_input(mmd2_of_rows(&three, &[0, 1], &three, &[9, 1]).unwrap_err(), "row 9");
+    is_input(precision_recall(&three, &three, 0).unwrap_err(), "0 neighbors");
+    is_input(precision_recall(&three, &three, 9).unwrap_err(), "9 neighbors");
+    let none = KidOptions { subsets: 0, ..options };
     is_input(kid(&three, &three, &none).unwrap_err(), "subset");
     is_input(inception_score(&three, 0, None).unwrap_err(), "into 0");
     for order in [vec![0; 9], (1..10).collect(), (0..8).collect()] {
-        is_input(
-            inception_score(&three, 3, Some(&order)).unwrap_err(),
-            "order",
-        );
+        is_input(inception_score(&three, 3, Some(&order)).unwrap_err(), "order");
     }
 
     let mut negative = moments[1].clone();

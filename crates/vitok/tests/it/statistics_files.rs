@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use faer::{Mat, mat};
 use vitok::Error;
-use vitok::evaluate::{FeatureSet, Moments, frechet, read_statistics, write_statistics};
+use vitok::metrics::{FeatureSet, FeatureStatistics, frechet, read_statistics, write_statistics};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -14,8 +14,8 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 /// What `make.py` there writes.
-fn expected(count: Option<usize>) -> Moments {
-    Moments {
+fn expected(count: Option<usize>) -> FeatureStatistics {
+    FeatureStatistics {
         count,
         mean: vec![0.5, -1.25, 3.0],
         covariance: mat![[2.0, 0.5, -0.25], [0.5, 1.0, 0.125], [-0.25, 0.125, 4.0]],
@@ -95,7 +95,7 @@ fn what_is_written_is_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let values = (0..40 * 9).map(|i| (i * i % 101) as f32 / 7.0).collect();
     let set = FeatureSet::new("set", 9, values).unwrap();
-    let moments = Moments::of(&set).unwrap();
+    let moments = FeatureStatistics::of(&set).unwrap();
     let paths = ["a.npz", "b.npz"].map(|name| folder.path().join(name));
     for path in &paths {
         write_statistics(path, &moments).unwrap();
@@ -122,7 +122,7 @@ fn moments_that_are_none_are_not_written() {
     unfit.covariance = Mat::zeros(2, 3);
     for moments in [broken, unfit] {
         let error = write_statistics(&path, &moments).unwrap_err();
-        assert!(matches!(error, Error::Input(_)), "{error:?}");
+        assert!(matches!(error, Error::InvalidArgument(_)), "{error:?}");
         assert!(!path.exists());
     }
 }

@@ -2,23 +2,18 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use vitok::config::Plan;
 use vitok::losses::mse;
 use vitok::nn::params;
 use vitok::patches::patchify;
-use vitok::tokenizer::{Taps, Tokenizer};
+use vitok::tokenizer::vit::ModelConfig;
+use vitok::tokenizer::vit::{Activations, VitTokenizer};
 use vitok::train::{Optimizer, OptimizerConfig, Schedule};
 
 fn host<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.try_into_vec_as().unwrap()
 }
 
-fn descend<M: Module>(
-    optimizer: &mut Optimizer,
-    module: M,
-    loss: Tensor<1>,
-    rate: f64,
-) -> (M, f64) {
+fn descend<M: Module>(optimizer: &mut Optimizer, module: M, loss: Tensor<1>, rate: f64) -> (M, f64) {
     let gradients = params::gradients(&module, &loss.backward());
     optimizer.step(module, gradients, rate, None).unwrap()
 }
@@ -27,25 +22,22 @@ fn descend<M: Module>(
 fn the_schedule_warms_up_and_falls() {
     let schedule = Schedule {
         peak: 1.0,
-        end: 0.1,
-        warmup: 4,
+        min_lr: 0.1,
+        warmup_steps: 4,
         steps: 105,
     };
-    let rates: Vec<f64> = (0..200).map(|i| schedule.rate(i)).collect();
+    let rates: Vec<f64> = (0..200).map(|i| schedule.lr(i)).collect();
     assert_eq!(rates[..5], [0.2, 0.4, 0.6, 0.8, 1.0]);
-    assert!(
-        (rates[54] - 0.55).abs() < 1e-12,
-        "half way down in the middle"
-    );
+    assert!((rates[54] - 0.55).abs() < 1e-12, "half way down in the middle");
     assert!((rates[104] - 0.1).abs() < 1e-12, "the last step");
     assert_eq!(rates[150], rates[104], "and it stays there");
     assert!(rates[4..105].windows(2).all(|w| w[1] < w[0]));
     let short = Schedule {
-        warmup: 0,
+        warmup_steps: 0,
         steps: 1,
         ..schedule
     };
-    assert_eq!(short.rate(0), 1.0);
+    assert_eq!(short.lr(0), 1.0);
 }
 
 #[derive(Module, Debug)]
@@ -64,9 +56,9 @@ fn adamw_follows_its_formula() {
     };
     let config = OptimizerConfig {
         betas: [0.9, 0.95],
-        epsilon: 1e-8,
+        eps: 1e-8,
         weight_decay: 0.1,
-        clip: Some(1.0),
+        grad_clip: Some(1.0),
     };
     let mut optimizer = Optimizer::new(config);
     let (mut x, mut m, mut v) = ([0.5f64, -1.0, 2.0], [0f64; 3], [0f64; 3]);
@@ -81,10 +73,7 @@ fn adamw_follows_its_formula() {
             let g = 2.0 * x[i] / expected_norm.max(1.0);
             m[i] = 0.9 * m[i] + 0.1 * g;
             v[i] = 0.95 * v[i] + 0.05 * g * g;
-            let (m, v) = (
-                m[i] / (1.0 - 0.9f64.powi(step)),
-                v[i] / (1.0 - 0.95f64.powi(step)),
-            );
+            let (m, v) = (m[i] / (1.0 - 0.9f64.powi(step)), v[i] / (1.0 - 0.95f64.powi(step)));
             // The bias is not decayed.
             let decay = if i < 2 { 0.01 * 0.1 * x[i] } else { 0.0 };
             x[i] -= decay + 0.01 * m / (v.sqrt() + 1e-8);
@@ -93,10 +82,7 @@ fn adamw_follows_its_formula() {
     let mut found = host(two.matrix.val());
     found.extend(host(two.bias.val()));
     for (found, expected) in found.iter().zip(x) {
-        assert!(
-            (f64::from(*found) - expected).abs() < 1e-6,
-            "{found} {expected}"
-        );
+        assert!((f64::from(*found) - expected).abs() < 1e-6, "{found} {expected}");
     }
     assert_eq!(optimizer.steps(), 3);
 }
@@ -106,8 +92,8 @@ fn adamw_follows_its_formula() {
 fn one_batch_is_learnt_by_heart() {
     let device = Device::flex().autodiff();
     for variant in ["w48_d2_h2/1x4x48", "paper:w48_d1_h2/1x4x48"] {
-        let plan = Plan::of_variant(variant).unwrap();
-        let model = Tokenizer::random(plan.clone(), 5, &device).unwrap();
+        let plan = ModelConfig::of_variant(variant).unwrap();
+        let model = VitTokenizer::random(plan.clone(), 5, &device).unwrap();
         let mut network = model.network().clone();
         let range = burn::tensor::Distribution::Uniform(-1.0, 1.0);
         let clips = [(); 2].map(|()| Tensor::<4>::random([3, 1, 8, 8], range, &device));
@@ -118,8 +104,8 @@ fn one_batch_is_learnt_by_heart() {
         });
         let schedule = Schedule {
             peak: 4e-3,
-            end: 1e-5,
-            warmup: 10,
+            min_lr: 1e-5,
+            warmup_steps: 10,
             steps: 500,
         };
         let mut error = f64::INFINITY;
@@ -128,16 +114,15 @@ fn one_batch_is_learnt_by_heart() {
                 .encoder
                 .as_ref()
                 .unwrap()
-                .encode(&plan, &patches, &mut Taps::off());
-            let out =
-                network
-                    .decoder
-                    .as_ref()
-                    .unwrap()
-                    .decode(&plan, &code.latents, &mut Taps::off());
+                .encode(&plan, &patches, &mut Activations::off());
+            let out = network
+                .decoder
+                .as_ref()
+                .unwrap()
+                .decode(&plan, &code.latents, &mut Activations::off());
             let loss = mse(out.tokens, patches.tokens.clone());
             error = f64::from(host(loss.clone())[0]);
-            let rate = schedule.rate(step);
+            let rate = schedule.lr(step);
             let (stepped, _) = descend(&mut optimizer, network, loss, rate);
             network = stepped;
         }
@@ -149,7 +134,7 @@ fn one_batch_is_learnt_by_heart() {
 
 /// Three steps, the state taken out and put back, three more: the same bits as six steps.
 #[test]
-fn a_resumed_optimiser_goes_on_as_if_nothing_happened() {
+fn a_resumed_optimizer_goes_on_as_if_nothing_happened() {
     let device = Device::flex().autodiff();
     let start = || Two {
         matrix: Param::from_tensor(Tensor::from_floats([[0.5, -1.0]], &device)),

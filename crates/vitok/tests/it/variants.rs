@@ -1,18 +1,15 @@
 //! Variant names: every name of the references, and what must not parse.
 
 use proptest::prelude::*;
-use vitok::config::{DEFAULT_MLP_RATIO, Family, Size, Tubelet, Variant};
+use vitok::patches::Tubelet;
+use vitok::tokenizer::vit::{DEFAULT_MLP_RATIO, Family, Size, Variant};
 
 fn parse(name: &str) -> Variant {
     name.parse().unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn size(width: usize, depth: usize, heads: usize) -> Size {
-    Size {
-        width,
-        depth,
-        heads,
-    }
+    Size { width, depth, heads }
 }
 
 #[test]
@@ -31,14 +28,7 @@ fn names_of_the_references() {
         let v = parse(name);
         assert_eq!(v.family, Family::Paper, "{name}");
         assert_eq!((v.encoder, v.decoder), (encoder, decoder), "{name}");
-        assert_eq!(
-            v.tubelet,
-            Tubelet {
-                frames: q,
-                patch: p
-            },
-            "{name}"
-        );
+        assert_eq!(v.tubelet, Tubelet { frames: q, patch: p }, "{name}");
         assert_eq!(v.channels, 16, "{name}");
         assert_eq!(v.to_string(), name);
     }
@@ -58,14 +48,7 @@ fn names_of_the_references() {
         let v = parse(name);
         assert_eq!(v.family, Family::V2, "{name}");
         assert_eq!((v.encoder, v.decoder), (encoder, decoder), "{name}");
-        assert_eq!(
-            v.tubelet,
-            Tubelet {
-                frames: 1,
-                patch: p
-            },
-            "{name}"
-        );
+        assert_eq!(v.tubelet, Tubelet { frames: 1, patch: p }, "{name}");
         assert_eq!(v.channels, c, "{name}");
         assert_eq!(v.to_string(), name);
     }
@@ -88,11 +71,7 @@ fn overrides_come_in_any_order() {
 #[test]
 fn hidden_widths() {
     assert_eq!(parse("B/16").hidden(768), 2050, "paper: floor(2.67 * 768)");
-    assert_eq!(
-        parse("B/1x16x64").hidden(768),
-        2048,
-        "v2: to a multiple of 16"
-    );
+    assert_eq!(parse("B/1x16x64").hidden(768), 2048, "v2: to a multiple of 16");
     assert_eq!(parse("T/1x16x64").hidden(3072), 8208);
 }
 

@@ -4,33 +4,34 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use vitok::config::Plan;
-use vitok::latents::Latents;
-use vitok::patches::Extent;
-use vitok::patches::Grid;
-use vitok::tensor_file::{NewTensor, Precision, TensorFile, write_tensors};
-use vitok::tokenizer::{Half, Tokenizer, WeightsLayout};
+use vitok::media::ClipShape;
+use vitok::patches::TokenGrid;
+use vitok::tokenizer::Latents;
+use vitok::tokenizer::LoadPart;
+use vitok::tokenizer::vit::ModelConfig;
+use vitok::tokenizer::vit::{VitTokenizer, WeightsFormat};
+use vitok::weights::{Dtype, NewTensor, TensorFile, write_tensors};
 
 fn device() -> Device {
     Device::flex()
 }
 
-fn small(variant: &str) -> Tokenizer {
-    Tokenizer::random(Plan::of_variant(variant).unwrap(), 3, &device()).unwrap()
+fn small(variant: &str) -> VitTokenizer {
+    VitTokenizer::random(ModelConfig::of_variant(variant).unwrap(), 3, &device()).unwrap()
 }
 
 fn code() -> Latents {
-    let grid = Grid {
+    let grid = TokenGrid {
         frames: 1,
         rows: 2,
         cols: 2,
     };
     let values = (0..24).map(|i| (i as f32 * 0.7).sin()).collect();
-    Latents::new(values, 6, grid, Extent::image(7, 8)).unwrap()
+    Latents::new(values, 6, grid, ClipShape::image(7, 8)).unwrap()
 }
 
-fn pixels(model: &Tokenizer) -> Vec<f32> {
-    let clip = model.decode_latents(&[code()]).unwrap().remove(0);
+fn pixels(model: &VitTokenizer) -> Vec<f32> {
+    let clip = model.decode_tensors(&[code()]).unwrap().remove(0);
     clip.try_into_vec_as().unwrap()
 }
 
@@ -41,27 +42,23 @@ fn both_layouts_give_the_same_model_back() {
     for variant in [V2, "paper:w24_d1_h2/1x4x6"] {
         let model = small(variant);
         let folder = tempfile::tempdir().unwrap();
-        model
-            .save(folder.path(), WeightsLayout::Vitok, Precision::F32)
-            .unwrap();
-        let back = Tokenizer::load(folder.path(), Half::Both, None, &device()).unwrap();
-        assert_eq!(back.plan(), model.plan());
+        model.save(folder.path(), WeightsFormat::Vitok, Dtype::F32).unwrap();
+        let back = VitTokenizer::load(folder.path(), LoadPart::Both, None, &device()).unwrap();
+        assert_eq!(back.config(), model.config());
         assert_eq!(back.fingerprint(), model.fingerprint());
         assert_eq!(pixels(&back), pixels(&model));
         // The file alone knows its plan.
         let file = folder.path().join("model.safetensors");
-        let back = Tokenizer::load(&file, Half::Both, None, &device()).unwrap();
-        assert_eq!(back.plan(), model.plan());
+        let back = VitTokenizer::load(&file, LoadPart::Both, None, &device()).unwrap();
+        assert_eq!(back.config(), model.config());
     }
     let model = small(V2);
     let folder = tempfile::tempdir().unwrap();
-    model
-        .save(folder.path(), WeightsLayout::Release, Precision::F32)
-        .unwrap();
-    let back = Tokenizer::load(folder.path(), Half::Both, None, &device()).unwrap();
-    let mut plan = model.plan().clone();
-    plan.layer_scale = back.plan().layer_scale;
-    assert_eq!(back.plan(), &plan, "the plan is read off the shapes");
+    model.save(folder.path(), WeightsFormat::Release, Dtype::F32).unwrap();
+    let back = VitTokenizer::load(folder.path(), LoadPart::Both, None, &device()).unwrap();
+    let mut plan = model.config().clone();
+    plan.layer_scale = back.config().layer_scale;
+    assert_eq!(back.config(), &plan, "the plan is read off the shapes");
     assert_eq!(back.fingerprint(), model.fingerprint());
     assert_eq!(pixels(&back), pixels(&model));
 }
@@ -71,9 +68,7 @@ fn saving_twice_gives_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let save = |name: &str| {
         let to = folder.path().join(name);
-        small(V2)
-            .save(&to, WeightsLayout::Vitok, Precision::F16)
-            .unwrap();
+        small(V2).save(&to, WeightsFormat::Vitok, Dtype::F16).unwrap();
         std::fs::read(to.join("model.safetensors")).unwrap()
     };
     assert_eq!(save("a"), save("b"));
@@ -83,14 +78,12 @@ fn saving_twice_gives_the_same_bytes() {
 fn half_precision_files_load() {
     let model = small(V2);
     let exact = pixels(&model);
-    for (precision, limit) in [(Precision::F16, 5e-3), (Precision::Bf16, 5e-2)] {
+    for (dtype, limit) in [(Dtype::F16, 5e-3), (Dtype::Bf16, 5e-2)] {
         let folder = tempfile::tempdir().unwrap();
-        model
-            .save(folder.path(), WeightsLayout::Release, precision)
-            .unwrap();
-        let back = Tokenizer::load(folder.path(), Half::Both, None, &device()).unwrap();
+        model.save(folder.path(), WeightsFormat::Release, dtype).unwrap();
+        let back = VitTokenizer::load(folder.path(), LoadPart::Both, None, &device()).unwrap();
         let off = crate::golden::relative_difference(&pixels(&back), &exact);
-        assert!(off > 0.0 && off < limit, "{precision:?}: {off}");
+        assert!(off > 0.0 && off < limit, "{dtype:?}: {off}");
     }
 }
 
@@ -98,26 +91,20 @@ fn half_precision_files_load() {
 fn either_half_loads_alone() {
     let model = small(V2);
     let folder = tempfile::tempdir().unwrap();
-    model
-        .save(folder.path(), WeightsLayout::Release, Precision::F32)
-        .unwrap();
+    model.save(folder.path(), WeightsFormat::Release, Dtype::F32).unwrap();
     let encoder = folder.path().join("encoder.safetensors");
     let decoder = folder.path().join("decoder.safetensors");
     for path in [folder.path(), &decoder] {
-        let half = Tokenizer::load(path, Half::Decoder, None, &device()).unwrap();
+        let half = VitTokenizer::load(path, LoadPart::Decoder, None, &device()).unwrap();
         assert_eq!(pixels(&half), pixels(&model));
-        let known = if path == decoder {
-            ""
-        } else {
-            model.fingerprint()
-        };
+        let known = if path == decoder { "" } else { model.fingerprint() };
         assert_eq!(half.fingerprint(), known);
         assert!(half.network().encoder.is_none());
     }
     for path in [folder.path(), &encoder] {
-        let half = Tokenizer::load(path, Half::Encoder, None, &device()).unwrap();
+        let half = VitTokenizer::load(path, LoadPart::Encoder, None, &device()).unwrap();
         assert_eq!(half.fingerprint(), model.fingerprint());
-        let error = half.decode_latents(&[code()]).unwrap_err().to_string();
+        let error = half.decode_tensors(&[code()]).unwrap_err().to_string();
         assert!(error.contains("no decoder"), "{error}");
     }
     let error = load_error(&encoder);
@@ -125,7 +112,7 @@ fn either_half_loads_alone() {
 }
 
 fn load_error(path: &Path) -> String {
-    match Tokenizer::load(path, Half::Both, None, &device()) {
+    match VitTokenizer::load(path, LoadPart::Both, None, &device()) {
         Ok(_) => panic!("{} loaded", path.display()),
         Err(error) => error.to_string(),
     }
@@ -133,9 +120,7 @@ fn load_error(path: &Path) -> String {
 
 /// All tensors of a small model, to be spoilt.
 fn tensors(folder: &Path) -> Vec<(String, Vec<usize>, Vec<f32>)> {
-    small(V2)
-        .save(folder, WeightsLayout::Vitok, Precision::F32)
-        .unwrap();
+    small(V2).save(folder, WeightsFormat::Vitok, Dtype::F32).unwrap();
     let mut file = TensorFile::open(&folder.join("model.safetensors")).unwrap();
     let each = |name: String| {
         let shape = file.shape(&name).unwrap().to_vec();
@@ -146,9 +131,7 @@ fn tensors(folder: &Path) -> Vec<(String, Vec<usize>, Vec<f32>)> {
 }
 
 fn file_names(folder: &Path) -> Vec<String> {
-    TensorFile::open(&folder.join("model.safetensors"))
-        .unwrap()
-        .names()
+    TensorFile::open(&folder.join("model.safetensors")).unwrap().names()
 }
 
 fn write(path: &Path, tensors: Vec<(String, Vec<usize>, Vec<f32>)>) {
@@ -157,7 +140,7 @@ fn write(path: &Path, tensors: Vec<(String, Vec<usize>, Vec<f32>)>) {
         shape,
         values: Box::new(move || Ok(values)),
     });
-    write_tensors(path, &BTreeMap::new(), tensors.collect(), Precision::F32).unwrap();
+    write_tensors(path, &BTreeMap::new(), tensors.collect(), Dtype::F32).unwrap();
 }
 
 #[test]
@@ -171,10 +154,7 @@ fn wrong_tensors_are_named() {
     write(&path, missing);
     let error = load_error(&path);
     assert!(error.contains("spoilt.safetensors"), "{error}");
-    assert!(
-        error.contains("missing: encoder_blocks.1.ffn.fc1.weight"),
-        "{error}"
-    );
+    assert!(error.contains("missing: encoder_blocks.1.ffn.fc1.weight"), "{error}");
 
     let mut extra = good.clone();
     extra.push(("optimizer.step".into(), vec![1], vec![1.0]));
@@ -191,10 +171,7 @@ fn wrong_tensors_are_named() {
     }
     write(&path, misshaped);
     let error = load_error(&path);
-    assert!(
-        error.contains("to_code.bias is [7], expected [6]"),
-        "{error}"
-    );
+    assert!(error.contains("to_code.bias is [7], expected [6]"), "{error}");
 
     for rubbish in [f32::NAN, f32::INFINITY] {
         let mut spoilt = good.clone();
@@ -202,10 +179,7 @@ fn wrong_tensors_are_named() {
         let name = spoilt[5].0.clone();
         write(&path, spoilt);
         let error = load_error(&path);
-        assert!(
-            error.contains(&name) && error.contains("spoilt.safetensors"),
-            "{error}"
-        );
+        assert!(error.contains(&name) && error.contains("spoilt.safetensors"), "{error}");
     }
 }
 
@@ -265,17 +239,14 @@ fn a_config_with_a_misspelt_key_is_refused() {
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text.replace("\"channels\"", "\"chanels\"")).unwrap();
     let error = load_error(folder.path());
-    assert!(
-        error.contains("config.json") && error.contains("chanels"),
-        "{error}"
-    );
+    assert!(error.contains("config.json") && error.contains("chanels"), "{error}");
 }
 
 #[test]
 fn initial_values_depend_on_name_and_seed_alone() {
-    let [a, b] = [1, 1]
-        .map(|seed| Tokenizer::random(Plan::of_variant(V2).unwrap(), seed, &device()).unwrap());
+    let [a, b] =
+        [1, 1].map(|seed| VitTokenizer::random(ModelConfig::of_variant(V2).unwrap(), seed, &device()).unwrap());
     assert_eq!(a.fingerprint(), b.fingerprint());
-    let other = Tokenizer::random(Plan::of_variant(V2).unwrap(), 2, &device()).unwrap();
+    let other = VitTokenizer::random(ModelConfig::of_variant(V2).unwrap(), 2, &device()).unwrap();
     assert_ne!(a.fingerprint(), other.fingerprint());
 }

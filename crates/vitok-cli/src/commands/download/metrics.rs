@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
-use vitok::features::known::{Fetcher, KnownWeights, WeightsSource, adopt, known, known_weights};
+use vitok::weights::pretrained::{Fetcher, PretrainedWeights, WeightsSource, adopt, known, pretrained_weights};
 use vitok::files::sha256_of_file;
 
 use crate::args::MetricsDownloadArgs;
@@ -33,7 +33,7 @@ struct Row {
     published: Option<bool>,
     /// The package, or the address.
     origin: &'static str,
-    licence: &'static str,
+    license: &'static str,
 }
 
 pub fn run(args: &MetricsDownloadArgs, json: bool) -> anyhow::Result<bool> {
@@ -44,7 +44,7 @@ pub fn run(args: &MetricsDownloadArgs, json: bool) -> anyhow::Result<bool> {
         known(name)?;
     }
     let mut rows = Vec::new();
-    for weights in known_weights() {
+    for weights in pretrained_weights() {
         let state = obtain(weights, &fetcher, args, !json);
         rows.push(Row::new(weights, state, &fetcher)?);
     }
@@ -58,7 +58,7 @@ pub fn run(args: &MetricsDownloadArgs, json: bool) -> anyhow::Result<bool> {
 
 /// Copies or fetches one file, as far as that was asked for. What goes wrong is said at once.
 fn obtain(
-    weights: &KnownWeights,
+    weights: &PretrainedWeights,
     fetcher: &Fetcher,
     args: &MetricsDownloadArgs,
     progress: bool,
@@ -83,7 +83,7 @@ fn obtain(
     if weights.path(&fetcher.folder).is_file() {
         return State::ThereAlready;
     }
-    if matches!(weights.source, WeightsSource::Brought(_)) && !args.all {
+    if matches!(weights.source, WeightsSource::Local(_)) && !args.all {
         return State::NeedsYourFile;
     }
     match fetcher.fetch(weights, progress) {
@@ -93,7 +93,7 @@ fn obtain(
 }
 
 impl Row {
-    fn new(weights: &'static KnownWeights, state: State, fetcher: &Fetcher) -> vitok::Result<Self> {
+    fn new(weights: &'static PretrainedWeights, state: State, fetcher: &Fetcher) -> vitok::Result<Self> {
         let path = Some(weights.path(&fetcher.folder)).filter(|p| p.is_file());
         let sha256 = path.as_deref().map(sha256_of_file).transpose()?;
         let is_published = |hash: &String| hash.starts_with(weights.source.sha256());
@@ -106,7 +106,7 @@ impl Row {
             path,
             sha256,
             origin: weights.source.origin(),
-            licence: weights.licence,
+            license: weights.license,
         })
     }
 
@@ -128,23 +128,23 @@ impl Row {
 }
 
 fn print(rows: &[Row], fetcher: &Fetcher) -> anyhow::Result<()> {
-    let lines = rows.iter().zip(known_weights()).map(|(row, weights)| {
+    let lines = rows.iter().zip(pretrained_weights()).map(|(row, weights)| {
         vec![
             row.name.to_owned(),
             row.state(),
             row.purpose.to_owned(),
             origin(weights),
-            row.licence.to_owned(),
+            row.license.to_owned(),
         ]
     });
-    let headers = ["name", "state", "for", "from", "licence"].map(str::to_owned);
+    let headers = ["name", "state", "for", "from", "license"].map(str::to_owned);
     let mut lines: Vec<Vec<String>> = std::iter::once(headers.to_vec()).chain(lines).collect();
     align_left(&mut lines);
     let headers = lines.remove(0);
     let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
     output::table(&headers, lines)?;
     output::line(&format!("\nThe files are in {}.", fetcher.folder.display()))?;
-    for (row, weights) in rows.iter().zip(known_weights()) {
+    for (row, weights) in rows.iter().zip(pretrained_weights()) {
         if row.state == State::NeedsYourFile {
             output::line(&format!("{}: {}.", row.name, weights.remedy()))?;
         }
@@ -164,9 +164,9 @@ fn align_left(lines: &mut [Vec<String>]) {
     }
 }
 
-fn origin(weights: &KnownWeights) -> String {
+fn origin(weights: &PretrainedWeights) -> String {
     match &weights.source {
-        WeightsSource::Carried(carried) => carried.package.to_owned(),
-        WeightsSource::Brought(brought) => brought.published_name().to_owned(),
+        WeightsSource::Packaged(packaged) => packaged.package.to_owned(),
+        WeightsSource::Local(local) => local.published_name().to_owned(),
     }
 }

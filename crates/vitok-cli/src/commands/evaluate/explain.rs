@@ -1,20 +1,19 @@
-//! `--explain`: the same pictures scored in the other ways that are common, so that a reader whose
+//! `--explain`: the same images scored in the other ways that are common, so that a reader whose
 //! number differs can see which of them it is.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use rayon::prelude::*;
-use vitok::evaluate::{
-    FeatureSet, Metric, Moments, MomentsSum, Protocol, SsimConvention, byte_planes, frechet, psnr,
-    psnr_from_mse, ssim,
-};
-use vitok::features::{Extractor, Preparation, Range, Resize};
-use vitok::pixels::Picture;
+use vitok::metrics::{FeatureSet, FeatureStatistics, FeatureStatisticsSum, SsimConvention, frechet, psnr, psnr_from_mse, ssim};
+use vitok::evaluate::{Metric, Protocol};
+use vitok::media::byte_planes;
+use vitok::features::{Extractor, Preprocess, Range, Resize};
+use vitok::media::Image;
 
 use super::report::{MetricUsed, Score};
 
-/// Ways to prepare a picture that programs use, with their names.
+/// Branches to prepare an image that programs use, with their names.
 const PREPARATIONS: [(&str, Resize, Range); 6] = [
     ("as pytorch-fid", Resize::Bilinear, Range::Signed),
     ("as clean-fid", Resize::BicubicPillow, Range::By128),
@@ -37,28 +36,28 @@ pub struct Explain<'a> {
     protocol: &'a Protocol,
     extractor: Option<&'a Extractor>,
     /// Those that are common, and the protocol's own.
-    preparations: Vec<(&'static str, Preparation)>,
-    /// Of originals and outputs, for each preparation.
-    sums: Vec<[MomentsSum; 2]>,
-    /// Of half of the pictures, as the protocol has it.
-    half: [MomentsSum; 2],
-    pictures: usize,
+    preparations: Vec<(&'static str, Preprocess)>,
+    /// Of originals and outputs, for each preprocess.
+    sums: Vec<[FeatureStatisticsSum; 2]>,
+    /// Of half of the images, as the protocol has it.
+    half: [FeatureStatisticsSum; 2],
+    images: usize,
     pixels: BTreeMap<&'static str, Vec<f64>>,
 }
 
 impl<'a> Explain<'a> {
     pub fn new(protocol: &'a Protocol, extractor: Option<&'a Extractor>) -> Self {
         let dims = protocol.network.features();
-        let both = || [MomentsSum::new(dims), MomentsSum::new(dims)];
+        let both = || [FeatureStatisticsSum::new(dims), FeatureStatisticsSum::new(dims)];
         let common = PREPARATIONS.into_iter();
-        let mut preparations: Vec<(&str, Preparation)> = common
-            .map(|(name, resize, range)| (name, Preparation { resize, range }))
+        let mut preparations: Vec<(&str, Preprocess)> = common
+            .map(|(name, resize, range)| (name, Preprocess { resize, range }))
             .collect();
         if preparations
             .iter()
-            .all(|(_, one)| *one != protocol.preparation)
+            .all(|(_, one)| *one != protocol.preprocess)
         {
-            preparations.push(("as the protocol has it", protocol.preparation));
+            preparations.push(("as the protocol has it", protocol.preprocess));
         }
         Self {
             protocol,
@@ -66,28 +65,28 @@ impl<'a> Explain<'a> {
             sums: preparations.iter().map(|_| both()).collect(),
             preparations,
             half: both(),
-            pictures: 0,
+            images: 0,
             pixels: BTreeMap::new(),
         }
     }
 
-    /// Adds originals and their outputs, still pictures of one batch.
-    pub fn add(&mut self, pairs: &[(Picture, Picture)]) -> Result<()> {
+    /// Adds originals and their outputs, still images of one batch.
+    pub fn add(&mut self, pairs: &[(Image, Image)]) -> Result<()> {
         for (original, output) in pairs {
             self.add_pixels(original, output)?;
         }
         let Some(extractor) = self.extractor else {
             return Ok(());
         };
-        for (i, &(_, preparation)) in self.preparations.iter().enumerate() {
-            let sides: [Vec<&Picture>; 2] = [
+        for (i, &(_, preprocess)) in self.preparations.iter().enumerate() {
+            let sides: [Vec<&Image>; 2] = [
                 pairs.iter().map(|(original, _)| original).collect(),
                 pairs.iter().map(|(_, output)| output).collect(),
             ];
-            for (side, pictures) in sides.into_iter().enumerate() {
-                let rows = rows(extractor, preparation, &pictures)?;
-                if preparation == self.protocol.preparation {
-                    let even = |row: usize| (self.pictures + row).is_multiple_of(2);
+            for (side, images) in sides.into_iter().enumerate() {
+                let rows = rows(extractor, preprocess, &images)?;
+                if preprocess == self.protocol.preprocess {
+                    let even = |row: usize| (self.images + row).is_multiple_of(2);
                     let half = (0..rows.len()).filter(|row| even(*row));
                     let values: Vec<f32> = half.flat_map(|row| rows.row(row).to_vec()).collect();
                     if !values.is_empty() {
@@ -97,11 +96,11 @@ impl<'a> Explain<'a> {
                 self.sums[i][side].add(&rows)?;
             }
         }
-        self.pictures += pairs.len();
+        self.images += pairs.len();
         Ok(())
     }
 
-    fn add_pixels(&mut self, original: &Picture, output: &Picture) -> Result<()> {
+    fn add_pixels(&mut self, original: &Image, output: &Image) -> Result<()> {
         let (a, b) = (byte_planes(original), byte_planes(output));
         let shape = [3, original.height(), original.width()];
         let mut note = |key, value: Option<f64>| {
@@ -109,7 +108,7 @@ impl<'a> Explain<'a> {
                 self.pixels.entry(key).or_default().push(value);
             }
         };
-        note("mse", Some(vitok::evaluate::mse(&a, &b)?));
+        note("mse", Some(vitok::metrics::mse(&a, &b)?));
         let (luma_a, luma_b) = (luma(&a), luma(&b));
         note("psnr of luma", Some(psnr(&luma_a, &luma_b, 255.0)?));
         let plane = [1, shape[1], shape[2]];
@@ -132,7 +131,7 @@ impl<'a> Explain<'a> {
         };
         let mut found = Vec::new();
         let mut add = |key: &str, metric: Metric, how: &str, about: &str, value: Option<f64>| {
-            let score = value.map_or(Score::none("too few pictures".into()), Score::of);
+            let score = value.map_or(Score::none("too few images".into()), Score::of);
             let used = MetricUsed {
                 key: format!("explain {key}"),
                 name: format!("{}: {how}", metric.title(self.protocol.network)),
@@ -140,7 +139,7 @@ impl<'a> Explain<'a> {
                 better: Some(metric.better()),
                 about: about.into(),
                 source: "",
-                per_picture: false,
+                per_image: false,
             };
             found.push((used, score));
         };
@@ -148,7 +147,7 @@ impl<'a> Explain<'a> {
             .map(|mse| psnr_from_mse(mse, 255.0))
             .transpose()?;
         let about =
-            "one ratio of the mean error of all pictures, instead of the mean of their ratios";
+            "one ratio of the mean error of all images, instead of the mean of their ratios";
         add(
             "psnr of mean mse",
             Metric::Psnr,
@@ -190,12 +189,12 @@ impl<'a> Explain<'a> {
         if self.extractor.is_none() {
             return Ok(found);
         }
-        let distance = |[a, b]: [MomentsSum; 2]| -> Option<f64> {
-            let finish = |sum: MomentsSum| -> vitok::Result<Moments> { sum.finish() };
+        let distance = |[a, b]: [FeatureStatisticsSum; 2]| -> Option<f64> {
+            let finish = |sum: FeatureStatisticsSum| -> vitok::Result<FeatureStatistics> { sum.finish() };
             frechet(&finish(a).ok()?, &finish(b).ok()?).ok()
         };
-        for ((name, preparation), sums) in self.preparations.into_iter().zip(self.sums) {
-            let Preparation { resize, range } = preparation;
+        for ((name, preprocess), sums) in self.preparations.into_iter().zip(self.sums) {
+            let Preprocess { resize, range } = preprocess;
             let about = format!("{resize}; then {range}");
             add(
                 &format!("frechet {name}"),
@@ -205,11 +204,11 @@ impl<'a> Explain<'a> {
                 distance(sums),
             );
         }
-        let about = "every other picture: how much the distance grows when there are half as many";
+        let about = "every other image: how much the distance grows when there are half as many";
         add(
             "frechet half",
             Metric::Frechet,
-            "half of the pictures",
+            "half of the images",
             about,
             distance(self.half),
         );
@@ -219,16 +218,16 @@ impl<'a> Explain<'a> {
 
 fn rows(
     extractor: &Extractor,
-    preparation: Preparation,
-    pictures: &[&Picture],
+    preprocess: Preprocess,
+    images: &[&Image],
 ) -> Result<FeatureSet> {
-    let prepared = pictures
+    let prepared = images
         .par_iter()
-        .map(|picture| extractor.prepare_by(preparation, std::slice::from_ref(*picture)));
+        .map(|image| extractor.prepare_by(preprocess, std::slice::from_ref(*image)));
     let prepared: Vec<Vec<f32>> = prepared.collect::<vitok::Result<_>>()?;
     let features = extractor.extract(&prepared)?.features;
     Ok(FeatureSet::new(
-        "pictures",
+        "images",
         extractor.kind().features(),
         features,
     )?)
@@ -238,7 +237,7 @@ fn rows(
 fn luma(planes: &[f32]) -> Vec<f32> {
     let (red, rest) = planes.split_at(planes.len() / 3);
     let (green, blue) = rest.split_at(rest.len() / 2);
-    let colours = red.iter().zip(green).zip(blue);
-    let luma = colours.map(|((r, g), b)| 0.299 * r + 0.587 * g + 0.114 * b);
+    let colors = red.iter().zip(green).zip(blue);
+    let luma = colors.map(|((r, g), b)| 0.299 * r + 0.587 * g + 0.114 * b);
     luma.collect()
 }

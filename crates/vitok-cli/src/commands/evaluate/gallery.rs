@@ -1,4 +1,4 @@
-//! The pictures a report shows: the worst, the best, some in the middle, and where models differ most.
+//! The images a report shows: the worst, the best, some in the middle, and where models differ most.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -6,12 +6,12 @@ use std::path::Path;
 use anyhow::Result;
 use base64::Engine;
 use vitok::evaluate::{Better, Metric};
-use vitok::pixels::{Picture, encode_picture};
+use vitok::media::{Image, encode_image};
 
 use super::items::Clip;
 use super::report::Shown;
 
-/// What pictures are ranked by, the first that there is: what people see before what pixels say.
+/// What images are ranked by, the first that there is: what people see before what pixels say.
 const RANKING: [Metric; 7] = [
     Metric::LpipsVgg,
     Metric::LpipsAlex,
@@ -22,13 +22,13 @@ const RANKING: [Metric; 7] = [
     Metric::Mae,
 ];
 
-/// Larger pictures are shown in part: a report with whole ones would not open.
+/// Larger images are shown in part: a report with whole ones would not open.
 const MOST_SIDE: usize = 768;
 
-/// The picture's place and why it is shown.
+/// The image's place and why it is shown.
 pub type Choice = (usize, String);
 
-/// Chooses pictures by the scores of each model, in the order of pictures; `scores` gives those of
+/// Chooses images by the scores of each model, in the order of images; `scores` gives those of
 /// a metric.
 pub fn choose(
     metrics: &[Metric],
@@ -61,7 +61,7 @@ pub fn choose(
             }
         }
     };
-    // From the worst to the best, equal ones in the order of the pictures.
+    // From the worst to the best, equal ones in the order of the images.
     let mut ranked: Vec<usize> = (0..first.len()).filter(|&i| first[i].is_some()).collect();
     let value = |i: usize| sign * first[i].unwrap_or(f64::NAN);
     ranked.sort_by(|&a, &b| value(a).total_cmp(&value(b)));
@@ -105,21 +105,21 @@ pub fn choose(
     chosen
 }
 
-/// A chosen picture with every model's output, as the page takes them.
-pub fn show(choice: Choice, original: &Clip, outputs: &[Vec<Picture>]) -> Result<Shown> {
+/// A chosen image with every model's output, as the page takes them.
+pub fn show(choice: Choice, original: &Clip, outputs: &[Vec<Image>]) -> Result<Shown> {
     let (index, mut why) = choice;
     let size = original.frames[0].size();
-    let part = |frame: &Picture| -> Result<String> {
+    let part = |frame: &Image| -> Result<String> {
         let (width, height) = (size.width.min(MOST_SIDE), size.height.min(MOST_SIDE));
         let (x, y) = ((size.width - width) / 2, (size.height - height) / 2);
         let frame = frame.crop(x, y, width, height)?;
-        let png = encode_picture(Path::new("frame.png"), &frame)?;
+        let png = encode_image(Path::new("frame.png"), &frame)?;
         let text = base64::engine::general_purpose::STANDARD.encode(png);
         Ok(format!("data:image/png;base64,{text}"))
     };
-    let all = |frames: &[Picture]| frames.iter().map(part).collect::<Result<Vec<_>>>();
+    let all = |frames: &[Image]| frames.iter().map(part).collect::<Result<Vec<_>>>();
     if size.width.max(size.height) > MOST_SIDE {
-        why += &format!("; the centre of {size}");
+        why += &format!("; the center of {size}");
     }
     Ok(Shown {
         index,

@@ -1,26 +1,24 @@
-//! What is scored: pictures or clips, of folders, lists and tar shards.
+//! What is scored: images or clips, of folders, lists and tar shards.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use sha2::{Digest, Sha256};
-use vitok::data::Collection;
+use vitok::data::Dataset;
 use vitok::evaluate::Protocol;
 use vitok::files::{find_files, hexadecimal};
-use vitok::pixels::{
-    Picture, ReadOptions, is_picture_path, read_animation, read_frames, read_picture,
-};
+use vitok::media::{Image, ReadOptions, is_image_path, read_animation, read_frames, read_image};
 
 use crate::output;
 
-/// A set of pictures, or of clips.
+/// A set of images, or of clips.
 pub struct Items {
-    sources: Vec<Collection>,
+    sources: Vec<Dataset>,
     items: Vec<Item>,
     options: ReadOptions,
     protocol: Protocol,
-    /// Most frames of a clip; 1 for pictures.
+    /// Most frames of a clip; 1 for images.
     frames: usize,
 }
 
@@ -34,21 +32,21 @@ struct Item {
 }
 
 enum Place {
-    Picture { source: usize, index: usize },
+    Image { source: usize, index: usize },
     Animation(PathBuf),
     Frames(Vec<PathBuf>),
 }
 
-/// One of them: a picture is a clip of one frame.
+/// One of them: an image is a clip of one frame.
 pub struct Clip {
-    pub frames: Vec<Picture>,
+    pub frames: Vec<Image>,
     /// Frames a second, where the file says so.
     pub fps: Option<f64>,
 }
 
 impl Items {
     /// Opens what `inputs` stand for. With more than one frame these are clips: animations, and
-    /// folders of still pictures in the order of their names.
+    /// folders of still images in the order of their names.
     pub fn open(
         inputs: &[String],
         frames: usize,
@@ -64,22 +62,22 @@ impl Items {
         };
         for input in inputs {
             match frames {
-                1 => all.add_pictures(input)?,
+                1 => all.add_images(input)?,
                 _ => all.add_clips(Path::new(input))?,
             }
         }
         Ok(all)
     }
 
-    fn add_pictures(&mut self, input: &str) -> Result<()> {
-        let source = Collection::open(input)?;
+    fn add_images(&mut self, input: &str) -> Result<()> {
+        let source = Dataset::open(input)?;
         source.warnings().iter().for_each(|w| output::warning(w));
         let number = self.sources.len();
         for (index, record) in source.records().iter().enumerate() {
             self.items.push(Item {
                 key: key(input, Path::new(&record.name)),
                 name: record.name.clone(),
-                place: Place::Picture {
+                place: Place::Image {
                     source: number,
                     index,
                 },
@@ -91,7 +89,7 @@ impl Items {
 
     fn add_clips(&mut self, input: &Path) -> Result<()> {
         let mut folders: Vec<(PathBuf, Vec<PathBuf>)> = Vec::new();
-        for file in find_files(input, is_picture_path)? {
+        for file in find_files(input, is_image_path)? {
             let folder = file.parent().unwrap_or(Path::new("")).to_owned();
             match folders.iter_mut().find(|(name, _)| *name == folder) {
                 Some((_, files)) => files.push(file),
@@ -121,7 +119,7 @@ impl Items {
         }
         if self.items.is_empty() {
             bail!(
-                "{}: no clips in it: with --frames, animations (GIF, APNG, WebP) and folders of pictures \
+                "{}: no clips in it: with --frames, animations (GIF, APNG, WebP) and folders of images \
                  are clips",
                 input.display()
             );
@@ -144,7 +142,7 @@ impl Items {
     /// About how many bytes of pixels an item has, as far as its file tells without being decoded.
     pub fn weight(&self, index: usize) -> u64 {
         match &self.items[index].place {
-            Place::Picture { .. } => 3 << 20,
+            Place::Image { .. } => 3 << 20,
             _ => (self.frames as u64) << 20,
         }
     }
@@ -168,13 +166,13 @@ impl Items {
     pub fn read(&self, index: usize) -> vitok::Result<Clip> {
         let options = &self.options;
         let (frames, fps) = match &self.items[index].place {
-            Place::Picture { source, index } => {
-                (vec![self.sources[*source].picture(*index, options)?], None)
+            Place::Image { source, index } => {
+                (vec![self.sources[*source].image(*index, options)?], None)
             }
             Place::Animation(path) => read_animation(path, options, self.frames)?,
             Place::Frames(paths) => {
                 let paths = paths.iter().take(self.frames);
-                let frames = paths.map(|path| read_picture(path, options));
+                let frames = paths.map(|path| read_image(path, options));
                 (frames.collect::<vitok::Result<_>>()?, None)
             }
         };

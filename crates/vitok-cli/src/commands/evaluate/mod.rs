@@ -15,11 +15,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use vitok::evaluate::{KidOptions, Metric, Moments, Protocol, read_statistics, write_statistics};
+use vitok::metrics::{KidOptions, FeatureStatistics, read_statistics, write_statistics};
+use vitok::evaluate::{Metric, Protocol};
 use vitok::features::FeatureNetwork;
 use vitok::files::hexadecimal;
-use vitok::pixels::Picture;
-use vitok::tokenizer::{Half, Tokenizer};
+use vitok::media::Image;
+use vitok::tokenizer::vit::{LoadPart, Tokenizer};
 
 use crate::args::{EvaluateArgs, ModelArgs};
 use crate::{batch, interrupt, model, output};
@@ -37,12 +38,12 @@ const STATE: &str = "state";
 /// The side of the originals.
 const ORIGINALS: &str = "originals";
 
-/// Pictures a `--explain` looks at together.
+/// Images a `--explain` looks at together.
 const EXPLAINED: usize = 8;
 
 pub fn run(args: &EvaluateArgs) -> Result<bool> {
     let evaluation = Evaluation::new(args)?;
-    interrupt::soften();
+    interrupt::request_stop();
     let report = evaluation.run()?;
     report.write(&args.out)?;
     if args.json {
@@ -60,7 +61,7 @@ pub fn run(args: &EvaluateArgs) -> Result<bool> {
     let skipped = report.skipped.len();
     if skipped > 0 {
         output::error(&format!(
-            "{skipped} pictures are not in the scores; {} and the report name them",
+            "{skipped} images are not in the scores; {} and the report name them",
             args.out.join("scores.json").display()
         ));
     }
@@ -68,12 +69,12 @@ pub fn run(args: &EvaluateArgs) -> Result<bool> {
 }
 
 /// What is compared with the originals.
-enum Contender {
+enum Candidate {
     Model(String),
     Files { name: String, items: Items },
 }
 
-impl Contender {
+impl Candidate {
     fn name(&self) -> &str {
         match self {
             Self::Model(name) | Self::Files { name, .. } => name,
@@ -83,7 +84,7 @@ impl Contender {
     fn kind(&self) -> &'static str {
         match self {
             Self::Model(_) => "model",
-            Self::Files { .. } => "pictures",
+            Self::Files { .. } => "images",
         }
     }
 
@@ -103,8 +104,8 @@ struct Evaluation<'a> {
     args: &'a EvaluateArgs,
     protocol: Protocol,
     originals: Option<Items>,
-    statistics: Option<Moments>,
-    contenders: Vec<Contender>,
+    statistics: Option<FeatureStatistics>,
+    candidates: Vec<Candidate>,
     networks: Networks,
 }
 
@@ -135,16 +136,16 @@ impl<'a> Evaluation<'a> {
         if unpaired && !args.model.is_empty() {
             bail!("a model's outputs have originals; --unpaired is for --outputs alone");
         }
-        let mut contenders: Vec<Contender> =
-            args.model.iter().cloned().map(Contender::Model).collect();
+        let mut candidates: Vec<Candidate> =
+            args.model.iter().cloned().map(Candidate::Model).collect();
         for name in &args.outputs {
             let items = open(std::slice::from_ref(name))?;
-            contenders.push(Contender::Files {
+            candidates.push(Candidate::Files {
                 name: name.clone(),
                 items,
             });
         }
-        let mut names: Vec<&str> = contenders.iter().map(Contender::name).collect();
+        let mut names: Vec<&str> = candidates.iter().map(Candidate::name).collect();
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             bail!("{} is given twice", twice[0]);
@@ -152,10 +153,10 @@ impl<'a> Evaluation<'a> {
         let device = vitok::open_device(args.device.name())?;
         let weights: HashMap<String, PathBuf> = args.weights.iter().cloned().collect();
         for name in weights.keys() {
-            vitok::features::known::known(name)?;
+            vitok::weights::pretrained::known(name)?;
         }
         let asked = (!args.metrics.is_empty()).then_some(args.metrics.as_slice());
-        let possible = |metric: Metric| match metric.is_of_pairs() {
+        let possible = |metric: Metric| match metric.is_full_reference() {
             true => !unpaired,
             false => args.frames >= protocol.network.least_frames(),
         };
@@ -180,7 +181,7 @@ impl<'a> Evaluation<'a> {
             protocol,
             originals,
             statistics,
-            contenders,
+            candidates,
             networks,
         })
     }
@@ -205,37 +206,37 @@ impl<'a> Evaluation<'a> {
             _ => None,
         };
         let mut done = Vec::new();
-        for contender in &self.contenders {
-            done.push(self.contend(contender)?);
+        for candidate in &self.candidates {
+            done.push(self.contend(candidate)?);
         }
         self.report(originals, &done)
     }
 
-    /// Takes the outputs of one contender through the networks and scores.
-    fn contend(&self, contender: &Contender) -> Result<Done> {
+    /// Takes the outputs of one candidate through the networks and scores.
+    fn contend(&self, candidate: &Candidate) -> Result<Done> {
         let tokenizer;
-        let (originals, outputs, settings) = match (contender, &self.originals) {
-            (Contender::Model(name), Some(originals)) => {
+        let (originals, outputs, settings) = match (candidate, &self.originals) {
+            (Candidate::Model(name), Some(originals)) => {
                 tokenizer = self.load(name)?;
                 let settings = json!(tokenizer.fingerprint());
                 (originals, Outputs::Model(&tokenizer), settings)
             }
-            (Contender::Files { items, .. }, Some(originals)) if !self.is_unpaired() => {
+            (Candidate::Files { items, .. }, Some(originals)) if !self.is_unpaired() => {
                 let matched = originals.matched(items)?;
                 let settings = json!(items.fingerprint());
                 (originals, Outputs::Files(items, matched), settings)
             }
-            (Contender::Files { items, .. }, _) => (items, Outputs::Originals, Value::Null),
-            (Contender::Model(name), None) => bail!("{name} has no originals"),
+            (Candidate::Files { items, .. }, _) => (items, Outputs::Originals, Value::Null),
+            (Candidate::Model(name), None) => bail!("{name} has no originals"),
         };
         let pass = Pass {
-            title: contender.name().to_owned(),
+            title: candidate.name().to_owned(),
             originals,
             outputs,
             scorer: (!self.is_unpaired()).then_some(&self.networks.scorer),
             extractor: self.networks.extractor.as_ref(),
         };
-        self.pass(&contender.side(), pass, &settings)
+        self.pass(&candidate.side(), pass, &settings)
     }
 
     fn load(&self, name: &str) -> Result<Tokenizer> {
@@ -244,7 +245,7 @@ impl<'a> Evaluation<'a> {
             variant: None,
             device: self.args.device,
         };
-        let tokenizer = model::load(&args, Half::Both)?;
+        let tokenizer = model::load(&args, LoadPart::Both)?;
         let frames = tokenizer.plan().tubelet.frames;
         if frames > 1 && self.args.frames == 1 {
             bail!("{name}: its tubelets have {frames} frames; clips are scored with --frames");
@@ -276,7 +277,7 @@ impl<'a> Evaluation<'a> {
             Some(extractor) => [Some(extractor.kind().features()), extractor.kind().logits()],
             None => [None, None],
         };
-        let mut open = Side::open(&folder, "pictures", widths)?;
+        let mut open = Side::open(&folder, "images", widths)?;
         let count = pass.originals.len();
         if held && open.records.len() < count && !open.records.is_empty() {
             output::note(&format!(
@@ -313,7 +314,7 @@ impl<'a> Evaluation<'a> {
         let reference = match (&originals, &self.statistics) {
             (_, Some(statistics)) => Some(Reference::Statistics(statistics.clone())),
             (Some(done), None) => {
-                let features = summary(&done.folder).features("pictures", &done.records)?;
+                let features = summary(&done.folder).features("images", &done.records)?;
                 Some(Reference::Features(features))
             }
             (None, None) => None,
@@ -321,31 +322,31 @@ impl<'a> Evaluation<'a> {
         if let (Some(path), Some(Reference::Features(features))) =
             (&self.args.save_reference, &reference)
         {
-            write_statistics(path, &Moments::of(features)?)?;
+            write_statistics(path, &FeatureStatistics::of(features)?)?;
         }
         let mut models = Vec::new();
-        for (contender, done) in self.contenders.iter().zip(done) {
+        for (candidate, done) in self.candidates.iter().zip(done) {
             let summary = summary(&done.folder);
             let mut scores = BTreeMap::new();
-            let mut per_picture = BTreeMap::new();
-            for metric in metrics.iter().filter(|metric| metric.is_of_pairs()) {
+            let mut per_image = BTreeMap::new();
+            for metric in metrics.iter().filter(|metric| metric.is_full_reference()) {
                 scores.insert(metric.key().into(), summary.mean(*metric, &done.records));
                 let values = done.records.iter().map(|record| record.score(*metric));
-                per_picture.insert(metric.key().into(), values.collect());
+                per_image.insert(metric.key().into(), values.collect());
             }
             if let Some(reference) = &reference {
                 for (metric, score) in
-                    summary.sets(metrics, "pictures", &done.records, reference)?
+                    summary.sets(metrics, "images", &done.records, reference)?
                 {
                     scores.insert(metric.key().into(), score);
                 }
             }
             models.push(Model {
-                name: contender.name().into(),
-                kind: contender.kind(),
+                name: candidate.name().into(),
+                kind: candidate.kind(),
                 count: done.records.iter().filter(|r| r.skipped.is_none()).count(),
                 scores,
-                per_picture,
+                per_image,
             });
         }
         let mut used: Vec<MetricUsed> = metrics.iter().map(|m| self.metric_used(*m)).collect();
@@ -363,7 +364,7 @@ impl<'a> Evaluation<'a> {
             warnings: self.warnings(&models, skipped.len()),
             skipped,
             metrics: used,
-            pictures: self.names(done),
+            images: self.names(done),
             models,
             shown: Vec::new(),
         };
@@ -375,7 +376,7 @@ impl<'a> Evaluation<'a> {
 
     fn title(&self) -> String {
         match self.args.inputs.as_slice() {
-            [] => "generated pictures".into(),
+            [] => "generated images".into(),
             [one] => Path::new(one)
                 .file_name()
                 .map_or(one.clone(), |n| n.to_string_lossy().into()),
@@ -391,7 +392,7 @@ impl<'a> Evaluation<'a> {
             better: Some(metric.better()),
             about: metric.about().into(),
             source: metric.source(),
-            per_picture: metric.is_of_pairs(),
+            per_image: metric.is_full_reference(),
         }
     }
 
@@ -448,8 +449,8 @@ impl<'a> Evaluation<'a> {
         if let Some(originals) = originals {
             add(ORIGINALS, &originals.records);
         }
-        for (contender, done) in self.contenders.iter().zip(done) {
-            add(contender.name(), &done.records);
+        for (candidate, done) in self.candidates.iter().zip(done) {
+            add(candidate.name(), &done.records);
         }
         skipped
     }
@@ -462,24 +463,24 @@ impl<'a> Evaluation<'a> {
         if self.networks.metrics.contains(&Metric::Frechet) && few < dims {
             let kid = Metric::Kid.title(self.protocol.network);
             warnings.push(format!(
-                "{frechet} of {few} pictures on {dims} features: too high, and not to be compared with any \
-                 of another number of pictures. {kid} hardly depends on it"
+                "{frechet} of {few} images on {dims} features: too high, and not to be compared with any \
+                 of another number of images. {kid} hardly depends on it"
             ));
         }
         if let Some((name, count)) = self.protocol.expected
             && models.iter().any(|model| model.count != count)
         {
             warnings.push(format!(
-                "{} is meant for {name}, which has {count} pictures; these are {few}",
+                "{} is meant for {name}, which has {count} images; these are {few}",
                 self.protocol.name
             ));
         }
         if skipped > 0 {
-            warnings.push(format!("{skipped} pictures were skipped; see the list"));
+            warnings.push(format!("{skipped} images were skipped; see the list"));
         }
         if let (Some(originals), false) = (&self.originals, self.is_unpaired()) {
-            for contender in &self.contenders {
-                let Contender::Files { name, items } = contender else {
+            for candidate in &self.candidates {
+                let Candidate::Files { name, items } = candidate else {
                     continue;
                 };
                 if items.len() > originals.len() {
@@ -493,18 +494,18 @@ impl<'a> Evaluation<'a> {
         warnings
     }
 
-    /// A contender's output of one original.
+    /// A candidate's output of one original.
     fn output(
         &self,
-        contender: &Contender,
+        candidate: &Candidate,
         model: Option<&Tokenizer>,
-        original: &[Picture],
+        original: &[Image],
         place: Option<usize>,
-    ) -> Result<Vec<Picture>> {
-        match (contender, model, place) {
+    ) -> Result<Vec<Image>> {
+        match (candidate, model, place) {
             (_, Some(model), _) => Ok(make(model, &[original])?.remove(0)),
-            (Contender::Files { items, .. }, None, Some(place)) => Ok(items.read(place)?.frames),
-            (contender, ..) => bail!("{}: an output has gone", contender.name()),
+            (Candidate::Files { items, .. }, None, Some(place)) => Ok(items.read(place)?.frames),
+            (candidate, ..) => bail!("{}: an output has gone", candidate.name()),
         }
     }
 
@@ -526,7 +527,7 @@ impl<'a> Evaluation<'a> {
             done.iter().map(of).collect()
         };
         let names: Vec<String> = self
-            .contenders
+            .candidates
             .iter()
             .map(|c| c.name().to_owned())
             .collect();
@@ -537,11 +538,11 @@ impl<'a> Evaluation<'a> {
             clips.push(originals.read(*index)?);
         }
         let mut outputs = vec![Vec::new(); choices.len()];
-        for contender in &self.contenders {
-            let (model, matched) = self.ready(contender)?;
+        for candidate in &self.candidates {
+            let (model, matched) = self.ready(candidate)?;
             for (((index, _), clip), outputs) in choices.iter().zip(&clips).zip(&mut outputs) {
                 let place = matched.as_ref().and_then(|matched| matched[*index]);
-                outputs.push(self.output(contender, model.as_ref(), &clip.frames, place)?);
+                outputs.push(self.output(candidate, model.as_ref(), &clip.frames, place)?);
             }
         }
         let shown = choices.into_iter().zip(&clips).zip(&outputs);
@@ -550,15 +551,15 @@ impl<'a> Evaluation<'a> {
             .collect()
     }
 
-    /// A contender's model, or which of its files belongs to which original.
+    /// A candidate's model, or which of its files belongs to which original.
     #[allow(clippy::type_complexity)]
     fn ready(
         &self,
-        contender: &Contender,
+        candidate: &Candidate,
     ) -> Result<(Option<Tokenizer>, Option<Vec<Option<usize>>>)> {
-        Ok(match (contender, &self.originals) {
-            (Contender::Model(name), _) => (Some(self.load(name)?), None),
-            (Contender::Files { items, .. }, Some(originals)) => {
+        Ok(match (candidate, &self.originals) {
+            (Candidate::Model(name), _) => (Some(self.load(name)?), None),
+            (Candidate::Files { items, .. }, Some(originals)) => {
                 (None, Some(originals.matched(items)?))
             }
             _ => (None, None),
@@ -568,23 +569,23 @@ impl<'a> Evaluation<'a> {
     /// Adds the variants of every score to the report.
     fn explain(&self, used: &mut Vec<MetricUsed>, models: &mut [Model]) -> Result<()> {
         let Some(originals) = &self.originals else {
-            bail!("--explain compares pictures with their originals; there are none");
+            bail!("--explain compares images with their originals; there are none");
         };
         if self.is_unpaired() || self.args.frames > 1 {
-            bail!("--explain is for pictures with originals: not with --unpaired or --frames");
+            bail!("--explain is for images with originals: not with --unpaired or --frames");
         }
-        for (number, (contender, model)) in self.contenders.iter().zip(models).enumerate() {
+        for (number, (candidate, model)) in self.candidates.iter().zip(models).enumerate() {
             let mut explain = Explain::new(&self.protocol, self.networks.extractor.as_ref());
-            let (tokenizer, matched) = self.ready(contender)?;
+            let (tokenizer, matched) = self.ready(candidate)?;
             let bar = batch::progress(originals.len());
-            bar.set_message(format!("explaining {}", contender.name()));
+            bar.set_message(format!("explaining {}", candidate.name()));
             let mut pairs = Vec::new();
             for index in 0..originals.len() {
                 let place = matched.as_ref().and_then(|matched| matched[index]);
                 // What cannot be read was skipped before, and is named there.
                 if let Ok(original) = originals.read(index)
                     && let Ok(output) =
-                        self.output(contender, tokenizer.as_ref(), &original.frames, place)
+                        self.output(candidate, tokenizer.as_ref(), &original.frames, place)
                     && let (Some(a), Some(b)) = (original.frames.first(), output.first())
                     && a.size() == b.size()
                 {
@@ -618,19 +619,19 @@ fn protocol(args: &EvaluateArgs) -> Result<Protocol> {
             names.join(", ")
         )
     })?;
-    if let Some(side) = args.centre_crop {
+    if let Some(side) = args.center_crop {
         protocol.crop = Some(side);
         protocol.expected = None;
     }
     let network = match (&args.network, args.frames) {
         (Some(network), _) => Some(*network),
-        // Pictures' networks know no time.
+        // Images' networks know no time.
         (None, 2..) => Some(FeatureNetwork::I3d),
         (None, _) => None,
     };
     if let Some(network) = network.filter(|network| *network != protocol.network) {
         protocol.network = network;
-        protocol.preparation = network.preparation();
+        protocol.preprocess = network.preprocess();
     }
     Ok(protocol)
 }

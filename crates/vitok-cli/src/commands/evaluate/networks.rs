@@ -8,8 +8,8 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 use vitok::Device;
 use vitok::evaluate::{Metric, PairScorer, Protocol};
-use vitok::features::known::{find, metrics_folder};
-use vitok::features::{Extractor, Lpips, Source, Trunk};
+use vitok::weights::pretrained::{find, metrics_folder};
+use vitok::features::{Extractor, Lpips, Source, Backbone};
 
 /// A network that was used, for the report.
 #[derive(Clone, Debug, Serialize)]
@@ -53,8 +53,8 @@ pub fn load(
     };
     if let Some(metric) = candidates.iter().find(|m| !possible(**m)) {
         let title = metric.title(protocol.network);
-        match metric.is_of_pairs() {
-            true => bail!("{title} compares pictures with their originals; here are none"),
+        match metric.is_full_reference() {
+            true => bail!("{title} compares images with their originals; here are none"),
             false => bail!(
                 "{title} needs clips: give --frames {} or more",
                 protocol.network.least_frames()
@@ -64,14 +64,14 @@ pub fn load(
     let mut perceptual = Vec::new();
     let mut without_network = Vec::new();
     for metric in candidates {
-        let loaded = match metric.is_of_pairs() {
+        let loaded = match metric.is_full_reference() {
             true => networks.add_perceptual(metric, &finder, &mut perceptual),
             false => networks.add_extractor(protocol, &finder),
         };
         match loaded {
             Ok(()) => networks.metrics.push(metric),
             Err(error) if asked.is_some() => return Err(error),
-            Err(error) if metric.is_of_pairs() => {
+            Err(error) if metric.is_full_reference() => {
                 let title = metric.title(protocol.network);
                 networks
                     .missing
@@ -116,27 +116,27 @@ impl Networks {
         finder: &Finder,
         loaded: &mut Vec<(Metric, Lpips)>,
     ) -> Result<()> {
-        let (trunk, heads) = match metric.weights() {
+        let (backbone, heads) = match metric.weights() {
             [] => return Ok(()),
             [both] => {
                 let both = finder.open(both)?;
                 (both.clone(), both)
             }
-            [trunk, heads, ..] => (finder.open(trunk)?, finder.open(heads)?),
+            [backbone, heads, ..] => (finder.open(backbone)?, finder.open(heads)?),
         };
         let network = match metric {
-            Metric::LpipsVgg => Trunk::vgg16(&trunk)?,
-            Metric::LpipsAlex => Trunk::alexnet(&trunk)?,
-            _ => Trunk::shift_tolerant_vgg16(&trunk)?,
+            Metric::LpipsVgg => Backbone::vgg16(&backbone)?,
+            Metric::LpipsAlex => Backbone::alexnet(&backbone)?,
+            _ => Backbone::shift_tolerant_vgg16(&backbone)?,
         };
         loaded.push((metric, Lpips::new(network, &heads)?));
         let names = metric.weights();
-        for (name, source) in names.iter().zip([&trunk, &heads]) {
+        for (name, source) in names.iter().zip([&backbone, &heads]) {
             self.used.push(Used {
                 name: (*name).into(),
                 file: file_name(source.path()),
                 sha256: source.sha256().into(),
-                preprocessing: "bytes as x / 127.5 - 1, at the picture's own size".into(),
+                preprocessing: "bytes as x / 127.5 - 1, at the image's own size".into(),
             });
         }
         Ok(())
@@ -147,7 +147,7 @@ impl Networks {
             return Ok(());
         }
         let source = finder.open(protocol.network.name())?;
-        let extractor = Extractor::load(protocol.network, &source, protocol.preparation)?;
+        let extractor = Extractor::load(protocol.network, &source, protocol.preprocess)?;
         self.used.push(Used {
             name: protocol.network.title().into(),
             file: file_name(source.path()),

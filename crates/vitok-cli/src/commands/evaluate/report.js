@@ -21,7 +21,7 @@ function fill(element, attributes, children) {
 const hidden = text => h("span", { class: "hidden" }, text);
 const count = (n, one, many = one + "s") => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 const sentences = (...texts) => texts.filter(Boolean).map(t => t[0].toUpperCase() + t.slice(1).replace(/\.?$/, ".")).join(" ");
-const nameOf = index => data.pictures[index]?.trim() || `picture ${index + 1}`;
+const nameOf = index => data.images[index]?.trim() || `image ${index + 1}`;
 
 // ---- Numbers ----
 
@@ -59,26 +59,26 @@ function prepare() {
   data.shown ??= [];
   for (const metric of data.metrics) {
     for (const model of data.models) {
-      const list = model.per_picture?.[metric.key];
-      // JSON has no infinity. A score in dB is a ratio to the error: one without a number belongs to an identical picture.
-      if (list && metric.unit === "dB") model.per_picture[metric.key] = list.map(v => v ?? Infinity);
+      const list = model.per_image?.[metric.key];
+      // JSON has no infinity. A score in dB is a ratio to the error: one without a number belongs to an identical image.
+      if (list && metric.unit === "dB") model.per_image[metric.key] = list.map(v => v ?? Infinity);
     }
     const totals = data.models.map(model => total(model, metric));
-    metric.places = decimals(totals.some(Number.isFinite) ? totals : data.models.flatMap(m => m.per_picture?.[metric.key] ?? []));
+    metric.places = decimals(totals.some(Number.isFinite) ? totals : data.models.flatMap(m => m.per_image?.[metric.key] ?? []));
   }
 }
 function total(model, metric) {
   const score = model.scores[metric.key];
   return score?.infinite ? Infinity : score?.value ?? null;
 }
-const each = (model, metric, index) => model.per_picture?.[metric.key]?.[index] ?? null;
-const perPicture = () => data.metrics.filter(m => m.per_picture && data.models.some(model => model.per_picture?.[m.key]?.length));
+const each = (model, metric, index) => model.per_image?.[metric.key]?.[index] ?? null;
+const perImage = () => data.metrics.filter(m => m.per_image && data.models.some(model => model.per_image?.[m.key]?.length));
 
 // ---- Head ----
 
 function head() {
   document.title = byId("title").textContent = data.title;
-  byId("made").textContent = [data.date, `vitok ${data.version}`, data.pictures.length && count(data.pictures.length, "picture")].filter(Boolean).join(" · ");
+  byId("made").textContent = [data.date, `vitok ${data.version}`, data.images.length && count(data.images.length, "image")].filter(Boolean).join(" · ");
   const box = byId("command"), code = box.querySelector("code"), button = box.querySelector("button");
   code.textContent = data.command;
   box.hidden = !data.command;
@@ -150,7 +150,7 @@ function scores() {
       [metric.name, metric.unit ? h("span", { class: "unit" }, metric.unit) : null, arrow(metric)], explanation(metric)), note(shared)), cells);
   });
   const columns = data.models.map(model => h("th", { scope: "col" }, h("bdi", {}, model.name),
-    h("small", {}, [model.kind !== "model" && model.kind, count(model.count, "picture")].filter(Boolean).join(", "))));
+    h("small", {}, [model.kind !== "model" && model.kind, count(model.count, "image")].filter(Boolean).join(", "))));
   section.querySelector("table").append(
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, hidden("Score")), columns)), h("tbody", {}, rows));
   const all = data.models.flatMap(model => Object.values(model.scores));
@@ -188,7 +188,7 @@ function protocol() {
   section.hidden = false;
   section.append(h("details", {}, h("summary", {}, `${p.name}`, p.reference ? ` · reference: ${p.reference}` : ""),
     h("ul", {}, p.text.map(text => h("li", {}, text))),
-    p.reference ? h("dl", {}, h("dt", {}, "Reference"), h("dd", {}, p.reference, p.reference_count != null ? `, ${count(p.reference_count, "picture")}` : "", hash(p.reference_hash))) : null));
+    p.reference ? h("dl", {}, h("dt", {}, "Reference"), h("dd", {}, p.reference, p.reference_count != null ? `, ${count(p.reference_count, "image")}` : "", hash(p.reference_hash))) : null));
   if (networks.length) section.append(h("details", {}, h("summary", {}, count(networks.length, "network")),
     h("dl", {}, networks.map(n => [h("dt", {}, n.name), h("dd", {}, n.preprocessing, h("div", {}, h("code", {}, n.file)), hash(n.sha256))]))));
   section.append(h("details", {}, h("summary", {}, "How each score is computed"), h("dl", {}, data.metrics.map(m => [h("dt", {}, withUnit(m)), h("dd", {}, explanation(m))]))));
@@ -227,14 +227,14 @@ function binning(sorted, n) {
   return { count, edge: b => (first + b) * width, low: first * width, high: (first + bins) * width };
 }
 function spread() {
-  const metrics = perPicture().filter(m => data.models.some(model => (model.per_picture[m.key] ?? []).filter(Number.isFinite).length > 1));
+  const metrics = perImage().filter(m => data.models.some(model => (model.per_image[m.key] ?? []).filter(Number.isFinite).length > 1));
   const section = byId("spread");
   section.hidden = !metrics.length;
   section.querySelector(".legend").append(...data.models.map((model, i) => h("li", {}, swatch(i), h("bdi", {}, model.name))));
   section.querySelector(".charts").append(...metrics.map(histogram));
 }
 function histogram(metric) {
-  const lists = data.models.map(model => model.per_picture[metric.key] ?? []);
+  const lists = data.models.map(model => model.per_image[metric.key] ?? []);
   const finite = lists.map(list => Float64Array.from(list.filter(Number.isFinite)).sort());
   const pool = Float64Array.from(finite.flatMap(list => [...list])).sort();
   const bins = binning(pool, pool.length / finite.filter(list => list.length).length);
@@ -254,7 +254,7 @@ function chart(metric, { low, high, edge }, counts, facts) {
   const W = 440, H = 210, box = { left: 48, right: W - 18, top: 8, bottom: H - 40 };
   const x = v => box.left + (v - low) / (high - low) * (box.right - box.left);
   const y = n => box.bottom - n / most * (box.bottom - box.top);
-  // Empty bins draw nothing, so that the base line does not wear one model's colour.
+  // Empty bins draw nothing, so that the base line does not wear one model's color.
   const outline = found => found.map((n, b) => n === 0 ? "" :
     `${found[b - 1] ? "" : `M${x(edge(b))} ${box.bottom}`}V${y(n)}H${x(edge(b + 1))}${found[b + 1] ? "" : `V${box.bottom}`}`).join("");
   const text = (at, up, content, more) => svg("text", { x: at, y: up, "text-anchor": "middle", ...more }, content);
@@ -268,12 +268,12 @@ function chart(metric, { low, high, edge }, counts, facts) {
   return svg("svg", { class: "chart", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `Histogram of ${withUnit(metric)}. ${summary}` },
     ticks(0, most, 4).filter(t => Number.isInteger(t.at)).map(across), ticks(low, high, 6).map(along),
     text((box.left + box.right) / 2, H - 6, `${withUnit(metric)}${metric.better ? `, ${metric.better} is better` : ""}`),
-    text(0, 0, "pictures", { transform: `translate(11 ${(box.top + box.bottom) / 2}) rotate(-90)` }),
+    text(0, 0, "images", { transform: `translate(11 ${(box.top + box.bottom) / 2}) rotate(-90)` }),
     counts.map((found, i) => svg("path", { d: outline(found), ...look(i), fill: `var(--m${i % 8})`, "fill-opacity": 0.08 })),
     counts[0].map((_, b) => hover(b)));
 }
 
-// ---- The list of all pictures: sorted, filtered, a page at a time, so that 50,000 stay quick ----
+// ---- The list of all images: sorted, filtered, a page at a time, so that 50,000 stay quick ----
 
 const PAGE = 25;
 const list = { metric: null, column: 0, descending: false, page: 0, rows: [], places: new Map() };
@@ -285,8 +285,8 @@ function cell(index, column) {
   const most = Math.max(...values), least = Math.min(...values);
   return values.length < 2 ? null : most === least ? 0 : most - least;
 }
-function everyPicture() {
-  const metrics = perPicture();
+function everyImage() {
+  const metrics = perImage();
   byId("list").hidden = !metrics.length;
   if (!metrics.length) return;
   byId("list-shown").parentElement.hidden = !data.shown.length;
@@ -311,7 +311,7 @@ function everyPicture() {
 function sort() {
   const wanted = byId("list-filter").value.toLowerCase(), only = byId("list-shown").checked;
   const rows = [];
-  for (let i = 0; i < data.pictures.length; i++) {
+  for (let i = 0; i < data.images.length; i++) {
     if ((!only || list.places.has(i)) && (!wanted || nameOf(i).toLowerCase().includes(wanted))) rows.push(i);
   }
   const sign = list.descending ? -1 : 1;
@@ -343,14 +343,14 @@ function page() {
     return h("tr", {}, h("th", { scope: "row" }, place == null ? title : h("a", { href: `#shown-${place}` }, title)),
       values.map((v, column) => h("td", { class: winners.has(column) ? "best" : null }, number(v, list.metric.places))));
   });
-  section.querySelector("table").replaceChildren(h("caption", { class: "hidden" }, `${withUnit(list.metric)} of every picture`),
-    h("thead", {}, h("tr", {}, heading("Picture", -1), columns.map(heading))), h("tbody", {}, body));
+  section.querySelector("table").replaceChildren(h("caption", { class: "hidden" }, `${withUnit(list.metric)} of every image`),
+    h("thead", {}, h("tr", {}, heading("Image", -1), columns.map(heading))), h("tbody", {}, body));
   const all = list.rows.length, told = n => n.toLocaleString("en");
-  byId("list-count").textContent = all === 0 ? "No picture matches." : all <= PAGE ? count(all, "picture")
+  byId("list-count").textContent = all === 0 ? "No image matches." : all <= PAGE ? count(all, "image")
     : `${told(start + 1)}–${told(start + rows.length)} of ${told(all)}`;
   for (const button of section.querySelectorAll("[data-page]")) {
     const back = ["first", "previous"].includes(button.dataset.page);
-    button.hidden = data.pictures.length <= PAGE;
+    button.hidden = data.images.length <= PAGE;
     button.disabled = back ? list.page === 0 : start + PAGE >= all;
   }
 }
@@ -411,12 +411,12 @@ function arrive() {
   it?.figures.focus({ preventScroll: true });
 }
 
-/** Sizes in whole pixels of the screen for one of the picture, also on screens with 1.25 or 1.5 of them to a CSS pixel. */
+/** Sizes in whole pixels of the screen for one of the image, also on screens with 1.25 or 1.5 of them to a CSS pixel. */
 function sizes() {
   for (const it of items) {
     const room = it.element.clientWidth, { width, height } = it.shown, gap = 16;
     const least = isStrip(it.shown) ? room : 300; // Strips stand one below the other.
-    const columns = Math.min(Math.max(Math.floor((room + gap) / (least + gap)), 1), it.pictures.length);
+    const columns = Math.min(Math.max(Math.floor((room + gap) / (least + gap)), 1), it.images.length);
     const wanted = (room + gap) / columns - gap;
     const fit = Math.min(wanted / width, Math.max(innerHeight * 0.8 / height, 1), 16);
     const zoom = view.zoom || (fit >= 1 ? Math.floor(fit) : fit), dots = zoom * devicePixelRatio;
@@ -434,19 +434,19 @@ function sizes() {
 const isStrip = ({ width, height }) => width > 3 * height;
 const rate = it => it.shown.fps || 10;
 
-/** Only pictures that the file itself holds. */
-const pictures = (sources, alt) => (sources ?? []).filter(s => s.startsWith("data:image/"))
+/** Only images that the file itself holds. */
+const images = (sources, alt) => (sources ?? []).filter(s => s.startsWith("data:image/"))
   .map(src => h("img", { src, alt, decoding: "sync", draggable: "false" }));
 
 const titleOf = m => m < 0 ? "Original" : data.models[m].name;
 
-/** One picture or clip: the original and every output, moved, magnified and played together. */
+/** One image or clip: the original and every output, moved, magnified and played together. */
 function item(shown, i) {
-  const it = { shown, near: false, at: 0, point: null, scale: 1, pictures: [], size: h("span") };
+  const it = { shown, near: false, at: 0, point: null, scale: 1, images: [], size: h("span") };
   const title = nameOf(shown.index);
   it.figures = h("div", { class: "figures", role: "group", tabindex: 0, "aria-label": `${title}: original and outputs. The arrow keys move the magnifier or the swipe.` },
     [-1, ...data.models.keys()].map(m => figure(it, m)));
-  it.frames = Math.max(...it.pictures.map(p => p.frames.length), 1);
+  it.frames = Math.max(...it.images.map(p => p.frames.length), 1);
   it.element = h("article", { class: isStrip(shown) ? "item strip" : "item", id: `shown-${i}`, "aria-labelledby": `shown-${i}-title` },
     h("h3", { id: `shown-${i}-title` }, h("bdi", {}, title)), h("p", { class: "quiet" }, shown.why ? `${shown.why} · ` : "", it.size),
     it.figures, it.frames > 1 ? player(it) : null);
@@ -457,44 +457,44 @@ function item(shown, i) {
 /** A place where a lens can stand: the frames (or the map), and the lens over them; source tells which of them is seen. */
 function place(frames, source) {
   const lens = h("canvas", { class: "lens", hidden: true, "aria-hidden": "true" });
-  return { frames, source, lens, element: h("div", { class: "picture" }, frames, lens) };
+  return { frames, source, lens, element: h("div", { class: "image" }, frames, lens) };
 }
 /** The original (m is −1) or the output of model m. */
 function figure(it, m) {
   const { shown } = it, title = nameOf(shown.index);
-  const frames = pictures(m < 0 ? shown.original : shown.outputs[m], `${titleOf(m)}: ${title}`);
-  const picture = { ...place(frames, () => frames[Math.min(it.at, frames.length - 1)]), over: [] };
-  it.pictures.push(picture);
-  if (!frames.length) { picture.element.classList.add("missing"); picture.element.textContent = "no picture"; }
+  const frames = images(m < 0 ? shown.original : shown.outputs[m], `${titleOf(m)}: ${title}`);
+  const image = { ...place(frames, () => frames[Math.min(it.at, frames.length - 1)]), over: [] };
+  it.images.push(image);
+  if (!frames.length) { image.element.classList.add("missing"); image.element.textContent = "no image"; }
   if (m >= 0 && frames.length) {
     const canvas = h("canvas", { class: "map", role: "img", "aria-label": `Difference between the original and ${titleOf(m)}: ${title}` });
-    picture.map = { ...place([canvas], () => canvas), canvas };
-    picture.map.stage = h("div", { class: "stage difference", hidden: true }, picture.map.element);
+    image.map = { ...place([canvas], () => canvas), canvas };
+    image.map.stage = h("div", { class: "stage difference", hidden: true }, image.map.element);
   }
-  // The name stands below, so that a long one does not push its picture out of line with the others.
-  return h("figure", {}, h("div", { class: "stage" }, picture.element), picture.map?.stage,
+  // The name stands below, so that a long one does not push its image out of line with the others.
+  return h("figure", {}, h("div", { class: "stage" }, image.element), image.map?.stage,
     h("figcaption", {}, m >= 0 && data.models.length > 1 ? swatch(m) : null, h("bdi", {}, titleOf(m)), m < 0 ? null : facts(shown.index, m)));
 }
 function showFrame(it, at) {
   it.at = at;
   if (view.mode === "swipe") coverOutputs(it);
-  for (const { frames, over } of it.pictures) {
+  for (const { frames, over } of it.images) {
     for (const stack of [frames, over]) stack.forEach((img, f) => img.hidden = f !== Math.min(at, stack.length - 1));
   }
   drawMaps(it);
 }
 /** Lays the original over every output, for the swipe to uncover; only once there is a swipe, since it takes memory. */
 function coverOutputs(it) {
-  for (const picture of it.pictures.slice(1)) {
-    if (picture.over.length || !picture.frames.length) continue;
-    picture.over = pictures(it.shown.original, "").map(img => (img.className = "over", img));
-    picture.element.append(...picture.over, h("div", { class: "line" }));
+  for (const image of it.images.slice(1)) {
+    if (image.over.length || !image.frames.length) continue;
+    image.over = images(it.shown.original, "").map(img => (img.className = "over", img));
+    image.element.append(...image.over, h("div", { class: "line" }));
   }
 }
 /** Draws |output - original|. The canvas composes it itself: reading pixels back is noisy in browsers that hide fingerprints. */
 function drawMaps(it) {
-  const original = it.pictures[0].source();
-  for (const { map, source } of it.pictures) {
+  const original = it.images[0].source();
+  for (const { map, source } of it.images) {
     if (!map) continue;
     map.stage.hidden = !view.difference;
     const wanted = view.difference && it.near && original?.naturalWidth && source().naturalWidth;
@@ -509,13 +509,13 @@ function drawMaps(it) {
   drawLenses(it);
 }
 function drawLenses(it) {
-  for (const place of it.pictures.flatMap(p => [p, p.map]).filter(p => p?.frames.length)) {
+  for (const place of it.images.flatMap(p => [p, p.map]).filter(p => p?.frames.length)) {
     const source = place.source();
     place.lens.hidden = view.mode !== "lens" || !it.point || !(source.naturalWidth ?? source.width);
     if (!place.lens.hidden) drawLens(it, place.lens, source);
   }
 }
-/** The lens stays within its picture, and the pixel under the pointer stays under it. All in pixels of the screen. */
+/** The lens stays within its image, and the pixel under the pointer stays under it. All in pixels of the screen. */
 function drawLens(it, lens, source) {
   const dots = devicePixelRatio, size = [it.shown.width, it.shown.height].map(n => n * it.scale * dots);
   const side = Math.round(Math.min(Math.max(Math.min(...size) * 0.6, 96 * dots), 200 * dots));
@@ -530,7 +530,7 @@ function drawLens(it, lens, source) {
   paint.imageSmoothingEnabled = false;
   paint.drawImage(source, Math.round(at[0] - corner[0] - it.point[0] * width * zoom), Math.round(at[1] - corner[1] - it.point[1] * height * zoom), width * zoom, height * zoom);
 }
-/** Moves the lens or the swipe to a place in the picture, from 0 to 1 each way; null takes the lens away. */
+/** Moves the lens or the swipe to a place in the image, from 0 to 1 each way; null takes the lens away. */
 function pointAt(it, point) {
   it.point = point?.map(t => Math.min(Math.max(t, 0), 1)) ?? null;
   if (point && view.mode === "swipe") {
@@ -542,7 +542,7 @@ function pointAt(it, point) {
 function listen(it) {
   const { figures, shown } = it;
   const point = event => {
-    const box = event.target.closest?.(".picture:not(.missing)")?.getBoundingClientRect();
+    const box = event.target.closest?.(".image:not(.missing)")?.getBoundingClientRect();
     if (box) pointAt(it, [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height]);
     else if (event.pointerType === "mouse" || event.type === "pointerdown") pointAt(it, null);
   };
@@ -559,11 +559,11 @@ function listen(it) {
     const from = it.point ?? [view.mode === "swipe" ? byId("swipe").value / 100 : 0.5, 0.5];
     pointAt(it, from.map((t, axis) => t + by[axis]));
   });
-  figures.addEventListener("load", () => drawMaps(it), { capture: true }); // A picture came in: "load" does not bubble.
+  figures.addEventListener("load", () => drawMaps(it), { capture: true }); // An image came in: "load" does not bubble.
 }
-/** One picture's scores for one model. */
+/** One image's scores for one model. */
 function facts(index, m) {
-  const rows = perPicture().map(metric => {
+  const rows = perImage().map(metric => {
     const values = data.models.map(model => each(model, metric, index));
     const text = number(values[m], metric.places) + (metric.unit && values[m] != null ? ` ${metric.unit}` : "");
     return best(metric, values).has(m) ? [h("dt", {}, metric.name), h("dd", { class: "best" }, text, hidden(" (best)"))]
@@ -605,7 +605,7 @@ function player(it) {
 let data;
 try {
   data = JSON.parse(byId("data").textContent);
-  for (const draw of [prepare, head, scores, warnings, protocol, spread, everyPicture, gallery, links]) draw();
+  for (const draw of [prepare, head, scores, warnings, protocol, spread, everyImage, gallery, links]) draw();
 } catch (error) {
   byId("broken").hidden = false;
   byId("broken").textContent = `This report cannot be drawn: ${error.message}`;

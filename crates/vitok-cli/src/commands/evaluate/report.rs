@@ -23,8 +23,8 @@ pub struct Report {
     pub warnings: Vec<String>,
     pub metrics: Vec<MetricUsed>,
     pub models: Vec<Model>,
-    /// Names, in the order of every `per_picture`.
-    pub pictures: Vec<String>,
+    /// Names, in the order of every `per_image`.
+    pub images: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shown: Vec<Shown>,
 }
@@ -52,7 +52,7 @@ pub struct MetricUsed {
     pub better: Option<Better>,
     pub about: String,
     pub source: &'static str,
-    pub per_picture: bool,
+    pub per_image: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -61,7 +61,7 @@ pub struct Model {
     pub kind: &'static str,
     pub count: usize,
     pub scores: BTreeMap<String, Score>,
-    pub per_picture: BTreeMap<String, Vec<Option<f64>>>,
+    pub per_image: BTreeMap<String, Vec<Option<f64>>>,
 }
 
 /// A score of a model. JSON has no infinity, so `infinite` stands for it.
@@ -99,7 +99,7 @@ impl Score {
     }
 }
 
-/// A picture or clip shown beside its outputs.
+/// An image or clip shown beside its outputs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Shown {
     pub index: usize,
@@ -114,40 +114,40 @@ pub struct Shown {
 }
 
 impl Report {
-    /// Writes `scores.json`, `pictures.csv` and `report.html`.
+    /// Writes `scores.json`, `images.csv` and `report.html`.
     pub fn write(&self, folder: &Path) -> Result<()> {
         write(&folder.join("scores.json"), &self.json()?)?;
-        if self.metrics.iter().any(|metric| metric.per_picture) {
-            write(&folder.join("pictures.csv"), &self.csv())?;
+        if self.metrics.iter().any(|metric| metric.per_image) {
+            write(&folder.join("images.csv"), &self.csv())?;
         }
         write(&folder.join("report.html"), &self.page()?)
     }
 
-    /// Everything but the pictures.
+    /// Everything but the images.
     pub fn json(&self) -> Result<String> {
         let mut scores = self.clone();
         scores.shown.clear();
         Ok(serde_json::to_string_pretty(&scores)?)
     }
 
-    /// A line a picture, a column for each model's score.
+    /// A line an image, a column for each model's score.
     fn csv(&self) -> String {
-        let metrics: Vec<_> = self.metrics.iter().filter(|m| m.per_picture).collect();
+        let metrics: Vec<_> = self.metrics.iter().filter(|m| m.per_image).collect();
         let columns = self.models.iter().flat_map(|model| {
             metrics.iter().map(move |metric| {
                 let name = format!("{} {}", model.name, metric.key);
-                (name, model.per_picture.get(&metric.key))
+                (name, model.per_image.get(&metric.key))
             })
         });
         let columns: Vec<_> = columns.collect();
         let names = columns.iter().map(|(name, _)| quoted(name));
-        let mut text = std::iter::once("picture".to_owned())
+        let mut text = std::iter::once("image".to_owned())
             .chain(names)
             .collect::<Vec<_>>()
             .join(",");
-        for (index, picture) in self.pictures.iter().enumerate() {
+        for (index, image) in self.images.iter().enumerate() {
             text += "\n";
-            text += &quoted(picture);
+            text += &quoted(image);
             for (_, values) in &columns {
                 let value = values.and_then(|values| values[index]);
                 text += ",";
@@ -206,7 +206,7 @@ impl Report {
             protocol.reference, protocol.reference_count, protocol.reference_hash
         ))?;
         output::line(
-            "In brackets: 95 % intervals by resampling the pictures. ± is what the score's line in the report says",
+            "In brackets: 95 % intervals by resampling the images. ± is what the score's line in the report says",
         )?;
         Ok(())
     }

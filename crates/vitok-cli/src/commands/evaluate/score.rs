@@ -1,4 +1,4 @@
-//! One pass over the pictures: read ahead on threads, the model and the networks on the main one.
+//! One pass over the images: read ahead on threads, the model and the networks on the main one.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use vitok::evaluate::PairScorer;
 use vitok::features::Extractor;
 use vitok::files::hexadecimal;
-use vitok::patches::Grid;
-use vitok::pixels::{Picture, clip_from_pictures, pictures_from_clip};
-use vitok::tokenizer::Tokenizer;
+use vitok::patches::TokenGrid;
+use vitok::media::{Image, clip_from_images, images_from_clip};
+use vitok::tokenizer::vit::Tokenizer;
 
 use super::items::{Clip, Items};
 use super::state::{Record, Side};
@@ -19,10 +19,10 @@ use crate::ahead::{Limits, ahead};
 use crate::preprocess::extent;
 use crate::{batch, interrupt};
 
-/// Pictures worked on together. It is a constant so that no score depends on the machine.
+/// Images worked on together. It is a constant so that no score depends on the machine.
 const GROUP: usize = 8;
 
-/// Tokens of the pictures a model gets together; beyond that more of them are no quicker.
+/// Tokens of the images a model gets together; beyond that more of them are no quicker.
 const TOKENS: usize = 1024;
 
 /// Bytes of pixels read ahead.
@@ -49,8 +49,8 @@ pub struct Pass<'a> {
 
 /// An item on its way: an original and its output, or why there is none.
 struct Pair {
-    original: Vec<Picture>,
-    output: Option<Vec<Picture>>,
+    original: Vec<Image>,
+    output: Option<Vec<Image>>,
 }
 
 type Outcome<T> = std::result::Result<T, String>;
@@ -205,7 +205,7 @@ impl Pass<'_> {
     }
 }
 
-/// Skips pictures with features that are not numbers: one would spoil a whole distance.
+/// Skips images with features that are not numbers: one would spoil a whole distance.
 fn drop_not_finite(
     extractor: &Extractor,
     rows: &mut [Vec<f32>; 2],
@@ -238,7 +238,7 @@ fn reconstruct(model: &Tokenizer, pairs: &mut BTreeMap<usize, Pair>) -> Vec<(usi
     let extent = |place: usize| extent(&pairs[&place].original);
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for place in places {
-        let tokens = Grid::covering(extent(place), model.plan().tubelet).tokens();
+        let tokens = TokenGrid::covering(extent(place), model.plan().tubelet).tokens();
         match groups.last_mut() {
             Some(group)
                 if extent(group[0]) == extent(place) && (group.len() + 1) * tokens <= TOKENS =>
@@ -250,7 +250,7 @@ fn reconstruct(model: &Tokenizer, pairs: &mut BTreeMap<usize, Pair>) -> Vec<(usi
     }
     // A group that fails is done again one by one.
     while let Some(group) = groups.pop() {
-        let clips: Vec<&[Picture]> = group.iter().map(|p| &*pairs[p].original).collect();
+        let clips: Vec<&[Image]> = group.iter().map(|p| &*pairs[p].original).collect();
         match make(model, &clips) {
             Ok(outputs) => {
                 for (place, output) in group.into_iter().zip(outputs) {
@@ -267,17 +267,17 @@ fn reconstruct(model: &Tokenizer, pairs: &mut BTreeMap<usize, Pair>) -> Vec<(usi
 }
 
 /// What a model makes of clips, together.
-pub fn make(model: &Tokenizer, clips: &[&[Picture]]) -> vitok::Result<Vec<Vec<Picture>>> {
+pub fn make(model: &Tokenizer, clips: &[&[Image]]) -> vitok::Result<Vec<Vec<Image>>> {
     let clips = clips
         .iter()
-        .map(|frames| clip_from_pictures(frames, model.device()));
+        .map(|frames| clip_from_images(frames, model.device()));
     let latents = model.encode_clips(&clips.collect::<vitok::Result<Vec<_>>>()?)?;
     let clips = model.decode_latents(&latents)?.into_iter();
-    clips.map(pictures_from_clip).collect()
+    clips.map(images_from_clip).collect()
 }
 
 /// Of sizes and pixels: which originals a score stands for, however their files are named.
-fn hash(frames: &[Picture]) -> String {
+fn hash(frames: &[Image]) -> String {
     let mut hash = Sha256::new();
     for frame in frames {
         hash.update((frame.width() as u64).to_le_bytes());

@@ -1,7 +1,7 @@
 //! What is done so far, on disk: a stopped evaluation goes on where it was.
 //!
-//! A side (the originals, or the outputs of one model) has a line of JSON for each picture, and
-//! beside it a row of floats for each picture that is not skipped. Rows are written before lines,
+//! A side (the originals, or the outputs of one model) has a line of JSON for each image, and
+//! beside it a row of floats for each image that is not skipped. Rows are written before lines,
 //! so that whatever a line promises is there.
 
 use std::collections::BTreeMap;
@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use vitok::evaluate::{FeatureSet, Metric};
+use vitok::metrics::FeatureSet;
+use vitok::evaluate::Metric;
 
-/// What is known of a picture or clip.
+/// What is known of an image or clip.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Record {
     pub name: String,

@@ -4,10 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use sha2::{Digest, Sha256};
-use vitok::evaluate::{
-    FeatureSet, FrechetOfRows, Kid, KidOptions, Metric, Moments, PrecisionRecall, frechet,
-    inception_score, interval_around, kid, mean_interval, precision_recall, resample,
-};
+use vitok::metrics::{FeatureSet, FrechetOfRows, Kid, KidOptions, FeatureStatistics, PrecisionRecall, frechet, inception_score, interval_around, kid, mean_interval, precision_recall, resample};
+use vitok::evaluate::Metric;
 use vitok::features::FeatureNetwork;
 
 use super::report::Score;
@@ -24,7 +22,7 @@ pub enum Reference {
     /// Their features.
     Features(FeatureSet),
     /// Statistics from a file, which only the Frechet distance is made of.
-    Statistics(Moments),
+    Statistics(FeatureStatistics),
 }
 
 /// How scores are made of what is on disk.
@@ -37,7 +35,7 @@ pub struct Summary<'a> {
 }
 
 impl Summary<'_> {
-    /// The mean of a score over the pictures that have one.
+    /// The mean of a score over the images that have one.
     pub fn mean(&self, metric: Metric, records: &[Record]) -> Score {
         let all = records.iter().filter(|record| record.skipped.is_none());
         let count = all.clone().count();
@@ -46,8 +44,8 @@ impl Summary<'_> {
         values.sort_by(f64::total_cmp);
         if values.is_empty() {
             return Score::none(match count {
-                0 => "no pictures".into(),
-                _ => "every picture is too small for it".into(),
+                0 => "no images".into(),
+                _ => "every image is too small for it".into(),
             });
         }
         let mut score = Score::of(values.iter().sum::<f64>() / values.len() as f64);
@@ -73,7 +71,7 @@ impl Summary<'_> {
         score
     }
 
-    /// The features of a side, in an order that its pictures alone decide: subsets are drawn by
+    /// The features of a side, in an order that its images alone decide: subsets are drawn by
     /// place, and no score may depend on the names of files.
     pub fn features(&self, side: &str, records: &[Record]) -> Result<FeatureSet> {
         let width = self.network.features();
@@ -94,15 +92,15 @@ impl Summary<'_> {
         reference: &Reference,
     ) -> Result<Vec<(Metric, Score)>> {
         let outputs = self.features(side, records)?;
-        let metrics = metrics.iter().copied().filter(|m| !m.is_of_pairs());
-        let mut neighbours = None;
+        let metrics = metrics.iter().copied().filter(|m| !m.is_full_reference());
+        let mut neighbors = None;
         let scored = metrics.map(|metric| {
             let score = match (metric, reference) {
                 (Metric::InceptionScore, _) => self.inception_score(side),
                 (Metric::Frechet, Reference::Features(originals)) => {
                     self.frechet(originals, &outputs)
                 }
-                (Metric::Frechet, Reference::Statistics(originals)) => Moments::of(&outputs)
+                (Metric::Frechet, Reference::Statistics(originals)) => FeatureStatistics::of(&outputs)
                     .and_then(|m| frechet(originals, &m))
                     .map(Score::of),
                 (_, Reference::Statistics(_)) => Ok(Score::none(
@@ -110,7 +108,7 @@ impl Summary<'_> {
                 )),
                 (Metric::Kid, Reference::Features(originals)) => self.kid(originals, &outputs),
                 (_, Reference::Features(originals)) => {
-                    let found = neighbours.get_or_insert_with(|| {
+                    let found = neighbors.get_or_insert_with(|| {
                         precision_recall(&outputs, originals, PrecisionRecall::NEIGHBOURS)
                             .map_err(|error| error.to_string())
                     });
@@ -121,7 +119,7 @@ impl Summary<'_> {
                     })
                 }
             };
-            // Too few pictures for one score must not cost the others.
+            // Too few images for one score must not cost the others.
             (
                 metric,
                 score.unwrap_or_else(|error| Score::none(error.to_string())),
@@ -133,7 +131,7 @@ impl Summary<'_> {
     fn frechet(&self, originals: &FeatureSet, outputs: &FeatureSet) -> vitok::Result<Score> {
         let few = originals.len().max(outputs.len()) < originals.dims();
         if !few {
-            let (a, b) = (Moments::of(originals)?, Moments::of(outputs)?);
+            let (a, b) = (FeatureStatistics::of(originals)?, FeatureStatistics::of(outputs)?);
             return Ok(Score::of(frechet(&a, &b)?));
         }
         let rows = FrechetOfRows::new(originals, outputs)?;
@@ -193,7 +191,7 @@ impl Summary<'_> {
             )));
         };
         let logits = read_rows(self.state, side, 1, width)
-            .map_err(|error| vitok::Error::Input(format!("{error:#}")))?;
+            .map_err(|error| vitok::Error::InvalidArgument(format!("{error:#}")))?;
         // Into splits by chance, but by the same chance whatever the files are called, and whether
         // they have originals or not.
         let hash = |row: &[f32]| {

@@ -1,0 +1,276 @@
+//! What a data set holds: images in folders, lists and tar shards, all read alike.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::shards::{self, Shard, Span};
+use crate::files::find_files;
+use crate::media::{Clip, ReadOptions, decode_image, is_image_path, read_image};
+use crate::{Error, Result};
+
+/// At most this many missing files are named.
+const NAMED: usize = 3;
+
+/// A data set, opened: its samples are known, their images not read yet.
+#[derive(Debug)]
+pub struct Dataset {
+    name: String,
+    samples: Vec<Sample>,
+    shards: Vec<Shard>,
+    warnings: Vec<String>,
+    missing: usize,
+}
+
+/// One image and what is known about it.
+#[derive(Debug)]
+pub struct Sample {
+    /// Where it lies, for messages: a path, or `SHARD.tar/ENTRY`.
+    pub name: String,
+    place: Place,
+    class: Option<Span>,
+    about: Option<Span>,
+}
+
+#[derive(Debug)]
+enum Place {
+    File(PathBuf),
+    Shard(Span),
+}
+
+impl Dataset {
+    /// Opens what `path` stands for:
+    /// - a folder: the images in it and below it, sorted by the bytes of their paths;
+    /// - `.tar`, `.tar.gz` or `.tgz`, with braces for several (`train-{000..099}.tar`): WebDataset
+    ///   shards, in order. A gzipped one is unpacked to a temporary file first;
+    /// - an image: itself;
+    /// - any other file: a list, one path a line, relative to the list's folder; blank lines and
+    ///   lines that begin with `#` are passed over.
+    ///
+    /// `~/` stands for the home folder.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for what holds no images, is no data set or is damaged from the start;
+    /// [`Error::Io`] for what cannot be read.
+    pub fn open(path: &str) -> Result<Self> {
+        let real = with_home(path);
+        let mut dataset = Self {
+            name: path.to_owned(),
+            samples: Vec::new(),
+            shards: Vec::new(),
+            warnings: Vec::new(),
+            missing: 0,
+        };
+        if path.is_empty() {
+            return Err(Error::InvalidArgument("the path of a data set is empty".into()));
+        }
+        if is_shard(&real) {
+            dataset.add_shards(&real)?;
+        } else {
+            dataset.add_files(Path::new(&real))?;
+        }
+        if dataset.samples.is_empty() {
+            return Err(dataset.bad("no images in it".into()));
+        }
+        Ok(dataset)
+    }
+
+    /// As the user wrote it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The samples, in the order of the folder, list or shards.
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    /// What is wrong but does not stop the rest: missing files, a shard that ends early.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// How many listed files are missing.
+    pub fn missing(&self) -> usize {
+        self.missing
+    }
+
+    /// What tells each sample from all others, however its data set was named: the true path of its
+    /// file, or of its shard and the entry's name there.
+    pub fn identities(&self) -> impl Iterator<Item = String> {
+        let shards: Vec<PathBuf> = self.shards.iter().map(|s| true_path(s.path())).collect();
+        self.samples.iter().map(move |sample| match &sample.place {
+            Place::File(path) => true_path(path).to_string_lossy().into_owned(),
+            Place::Shard(span) => {
+                let shard = self.shards[span.shard].path().to_string_lossy();
+                let entry = sample.name.strip_prefix(&*shard).unwrap_or(&sample.name);
+                format!("{}{entry}", shards[span.shard].display())
+            }
+        })
+    }
+
+    /// Reads and decodes an image.
+    ///
+    /// # Errors
+    /// As [`read_image`]; the message names the sample.
+    pub fn clip(&self, index: usize, options: &ReadOptions) -> Result<Clip> {
+        let sample = self.sample(index)?;
+        match &sample.place {
+            Place::File(path) => Ok(read_image(path, options)?.into()),
+            Place::Shard(span) => {
+                let bytes = self.shards[span.shard].read(*span)?;
+                Ok(decode_image(Path::new(&sample.name), bytes, options)?.into())
+            }
+        }
+    }
+
+    /// The class of a sample: the number in its `.cls` entry, if it has one.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if that is no number; [`Error::Io`].
+    pub fn class(&self, index: usize) -> Result<Option<u64>> {
+        let sample = self.sample(index)?;
+        let Some(span) = sample.class else {
+            return Ok(None);
+        };
+        let bytes = self.shards[span.shard].read(span)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let class = text.trim().parse();
+        class.map(Some).map_err(|_| Error::Data {
+            name: sample.name.clone(),
+            reason: format!("its .cls entry is {:?}, not a whole number", text.trim()),
+        })
+    }
+
+    /// What the `.json` entry of a sample says, if it has one.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if that is no JSON; [`Error::Io`].
+    pub fn about(&self, index: usize) -> Result<Option<serde_json::Value>> {
+        let sample = self.sample(index)?;
+        let Some(span) = sample.about else {
+            return Ok(None);
+        };
+        let bytes = self.shards[span.shard].read(span)?;
+        let value = serde_json::from_slice(&bytes);
+        value.map(Some).map_err(|e| Error::Data {
+            name: sample.name.clone(),
+            reason: format!("its .json entry is damaged: {e}"),
+        })
+    }
+
+    fn sample(&self, index: usize) -> Result<&Sample> {
+        self.samples.get(index).ok_or_else(|| {
+            let count = self.samples.len();
+            self.bad(format!("image {index} was asked for; it has {count}"))
+        })
+    }
+
+    fn bad(&self, reason: String) -> Error {
+        Error::Data {
+            name: self.name.clone(),
+            reason,
+        }
+    }
+
+    fn add_files(&mut self, path: &Path) -> Result<()> {
+        let is_folder = path.is_dir();
+        let files = if is_folder || is_image_path(path) {
+            find_files(path, is_image_path)?
+        } else {
+            self.read_list(path)?
+        };
+        if files.is_empty() && is_folder {
+            return Err(self.bad("no images in this folder or below it".into()));
+        }
+        self.samples = files
+            .into_iter()
+            .map(|path| Sample {
+                name: path.display().to_string(),
+                place: Place::File(path),
+                class: None,
+                about: None,
+            })
+            .collect();
+        Ok(())
+    }
+
+    fn read_list(&mut self, path: &Path) -> Result<Vec<PathBuf>> {
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
+        let Ok(text) = String::from_utf8(bytes) else {
+            return Err(
+                self.bad("neither a folder, a tar shard, an image nor a list of paths (it is not text)".into())
+            );
+        };
+        let folder = path.parent().unwrap_or(Path::new(""));
+        // Some editors begin a text with a byte-order mark.
+        let text = text.trim_start_matches('\u{feff}');
+        let lines = text.lines().map(str::trim);
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let files: Vec<PathBuf> = lines.map(|line| folder.join(with_home(line))).collect();
+        let missing: Vec<_> = files.iter().filter(|file| !file.is_file()).collect();
+        if missing.len() == files.len() && !files.is_empty() {
+            return Err(self.bad(format!(
+                "none of the {} files it lists is there; the first is {}",
+                files.len(),
+                missing[0].display()
+            )));
+        }
+        self.missing = missing.len();
+        if !missing.is_empty() {
+            let named: Vec<String> = missing
+                .iter()
+                .take(NAMED)
+                .map(|file| file.display().to_string())
+                .collect();
+            let more = match missing.len() - named.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            self.warnings.push(format!(
+                "{}: {} of {} listed files are missing: {}{more}",
+                self.name,
+                missing.len(),
+                files.len(),
+                named.join(", ")
+            ));
+        }
+        Ok(files)
+    }
+
+    fn add_shards(&mut self, pattern: &str) -> Result<()> {
+        let mut seen = HashSet::new();
+        for path in shards::expand_braces(pattern).map_err(|reason| self.bad(reason))? {
+            if !seen.insert(path.clone()) {
+                return Err(self.bad(format!("it names {path} twice")));
+            }
+            let number = self.shards.len();
+            let (shard, found, warning) = Shard::open(Path::new(&path), number)?;
+            self.warnings.extend(warning);
+            self.shards.push(shard);
+            self.samples.extend(found.into_iter().map(|s| Sample {
+                name: format!("{path}/{}", s.name),
+                place: Place::Shard(s.image),
+                class: s.class,
+                about: s.about,
+            }));
+        }
+        Ok(())
+    }
+}
+
+fn is_shard(path: &str) -> bool {
+    [".tar", ".tar.gz", ".tgz"].iter().any(|end| path.ends_with(end)) && !Path::new(path).is_dir()
+}
+
+/// The path without links; as it is where there is none.
+fn true_path(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// The path with a leading `~/` replaced by the home folder.
+fn with_home(path: &str) -> String {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest).to_string_lossy().into_owned(),
+        _ => path.to_owned(),
+    }
+}

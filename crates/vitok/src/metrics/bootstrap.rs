@@ -1,0 +1,90 @@
+//! How sure a score is: intervals from resampling (Efron, 1979).
+
+use rand::RngExt;
+
+use crate::rng::generator;
+
+/// A 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interval {
+    /// Its lower end.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+}
+
+/// Places `0..count` drawn with replacement, `count` of them; the `round`-th such draw.
+pub fn resample(count: usize, round: usize) -> Vec<usize> {
+    let mut rng = generator("bootstrap", &[count as u64, round as u64]);
+    (0..count).map(|_| rng.random_range(0..count)).collect()
+}
+
+/// The percentile interval of a mean. None for fewer than two values, or where one is not finite.
+pub fn mean_interval(values: &[f64], rounds: usize) -> Option<Interval> {
+    if values.len() < 2 || rounds < 2 || values.iter().any(|v| !v.is_finite()) {
+        return None;
+    }
+    let mean = |round| {
+        let places = resample(values.len(), round);
+        places.iter().map(|&i| values[i]).sum::<f64>() / values.len() as f64
+    };
+    let mut means: Vec<f64> = (0..rounds).map(mean).collect();
+    means.sort_by(f64::total_cmp);
+    Some(Interval {
+        low: quantile(&means, 0.025),
+        high: quantile(&means, 0.975),
+    })
+}
+
+/// An interval of 1.96 standard deviations of `resampled` scores around `score`. For distances
+/// between sets: a resample has copies, which makes a set look smaller and the distance larger,
+/// so that percentiles would not lie around the score.
+pub fn interval_around(score: f64, resampled: &[f64]) -> Option<Interval> {
+    if resampled.len() < 2 {
+        return None;
+    }
+    let count = resampled.len() as f64;
+    let mean = resampled.iter().sum::<f64>() / count;
+    let squares: f64 = resampled.iter().map(|v| (v - mean).powi(2)).sum();
+    let reach = 1.96 * (squares / (count - 1.0)).sqrt();
+    reach.is_finite().then_some(Interval {
+        low: score - reach,
+        high: score + reach,
+    })
+}
+
+/// Of sorted values, between the two nearest.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = share * (sorted.len() - 1) as f64;
+    let low = sorted[place.floor() as usize];
+    let high = sorted[place.ceil() as usize];
+    low + (high - low) * place.fract()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn intervals_are_those_of_the_normal_distribution() {
+        // The mean of 400 values of deviation 1 has a deviation of 0.05.
+        let values: Vec<f64> = (0..400).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let Interval { low, high } = mean_interval(&values, 2000).unwrap();
+        assert!(
+            (low + 0.098).abs() < 0.015 && (high - 0.098).abs() < 0.015,
+            "{low} {high}"
+        );
+        assert_eq!(mean_interval(&values, 2000), mean_interval(&values, 2000));
+        let around = interval_around(3.0, &[1.0, 2.0, 3.0]).unwrap();
+        assert!((around.high - 4.96).abs() < 1e-9 && (around.low - 1.04).abs() < 1e-9);
+    }
+
+    #[test]
+    fn there_is_none_where_it_would_mean_nothing() {
+        assert_eq!(mean_interval(&[1.0], 1000), None);
+        assert_eq!(mean_interval(&[1.0, f64::INFINITY], 1000), None);
+        assert_eq!(interval_around(1.0, &[1.0]), None);
+    }
+}

@@ -1,0 +1,46 @@
+//! What a tokenizer must beat to be worth running: codes of the same size that need no network.
+//!
+//! - [`Pca`]: patches of p x p pixels projected on their c principal components, the best that any linear code of the
+//!   shape does in squared error; a [`Tokenizer`](super::Tokenizer);
+//! - [`Bicubic`]: the image made small until it has about as many values as the latents, and large again;
+//! - [`Jpeg`]: for orientation, JPEG at the bytes of the latents in 16-bit floats.
+
+mod bicubic;
+mod jpeg;
+mod pca;
+
+pub use bicubic::{Bicubic, bicubic_size};
+pub use jpeg::Jpeg;
+pub use pca::{Pca, PcaFit};
+
+use super::codec::Tokenizer;
+use crate::media::ClipShape;
+use crate::patches::{TokenGrid, Tubelet};
+
+/// How many values a code may have: as many as those of a tokenizer of this tubelet and these channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeSize {
+    /// Frames and pixels of a token.
+    pub tubelet: Tubelet,
+    /// Channels of a token.
+    pub channels: usize,
+}
+
+impl CodeSize {
+    /// That of a tokenizer.
+    pub fn of(tokenizer: &dyn Tokenizer) -> Self {
+        let (_, channels) = tokenizer.latent_shape(ClipShape::image(1, 1));
+        Self {
+            tubelet: Tubelet {
+                frames: tokenizer.min_frames(),
+                patch: tokenizer.patch_size(),
+            },
+            channels,
+        }
+    }
+
+    /// E = L * c for a clip of this shape.
+    pub fn values(&self, shape: ClipShape) -> usize {
+        TokenGrid::covering(shape, self.tubelet).tokens() * self.channels
+    }
+}

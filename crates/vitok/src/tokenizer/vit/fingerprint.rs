@@ -1,0 +1,42 @@
+//! Which encoder made some latents.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::files::hexadecimal;
+
+/// Identifies the encoder: a hash of its tensors' names, shapes and up to 64 values of each.
+///
+/// Sampled, because hashing a large model whole would take longer than loading it; any training
+/// step changes it. The same weights in another dtype are another encoder.
+#[derive(Default)]
+pub(super) struct Fingerprint(BTreeMap<String, [u8; 32]>);
+
+impl Fingerprint {
+    /// Adds a parameter at its path in [`Network`]; those of the decoder do not count.
+    pub(super) fn add(&mut self, path: &str, shape: &[usize], values: &[f32]) {
+        if !path.starts_with("encoder.") {
+            return;
+        }
+        let mut hash = Sha256::new();
+        hash.update(format!("{shape:?}"));
+        for value in values.iter().step_by(values.len().div_ceil(64).max(1)) {
+            hash.update(value.to_le_bytes());
+        }
+        self.0.insert(path.to_owned(), hash.finalize().into());
+    }
+
+    /// Sixteen hexadecimal digits; none if nothing was added.
+    pub(super) fn finish(&self) -> String {
+        if self.0.is_empty() {
+            return String::new();
+        }
+        let mut hash = Sha256::new();
+        for (path, digest) in &self.0 {
+            hash.update(path);
+            hash.update(digest);
+        }
+        hexadecimal(&hash.finalize()[..8])
+    }
+}

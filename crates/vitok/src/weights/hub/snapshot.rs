@@ -1,0 +1,103 @@
+//! The hub's cache on disk: `models--OWNER--REPO/{blobs,refs,snapshots}`, shared with every other
+//! program that uses the Hugging Face hub.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use crate::weights::TensorFile;
+use crate::{Error, Result};
+
+/// The files of one model.
+pub(super) type Layout = [&'static str; 2];
+
+/// The released models' files.
+pub(super) const PAIR: Layout = ["encoder.safetensors", "decoder.safetensors"];
+
+/// The files of a model that this library has written.
+pub(super) const SINGLE: Layout = ["config.json", "model.safetensors"];
+
+/// One repository's folder in the cache.
+pub(super) struct Shelf {
+    folder: PathBuf,
+}
+
+impl Shelf {
+    pub(super) fn new(cache_folder: &Path, repository: &str) -> Self {
+        let name = format!("models--{}", repository.replace('/', "--"));
+        Self {
+            folder: cache_folder.join(name),
+        }
+    }
+
+    /// The folder of the snapshot that `revision` stands for: a branch, a tag or a commit.
+    pub(super) fn snapshot(&self, revision: &str) -> Option<PathBuf> {
+        let commit = match fs::read_to_string(self.folder.join("refs").join(revision)) {
+            Ok(commit) => commit.trim().to_owned(),
+            // There is no such file for a revision that is itself a commit.
+            Err(_) => revision.to_owned(),
+        };
+        let mut parts = Path::new(&commit).components();
+        let one_name = matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none();
+        let folder = self.folder.join("snapshots").join(commit);
+        (one_name && folder.is_dir()).then_some(folder)
+    }
+
+    /// Removes links to files that are gone.
+    ///
+    /// hf-hub would trip over them: it looks whether the link's target exists, then makes the link.
+    pub(super) fn drop_dangling_links(&self, file: &str) {
+        let Ok(snapshots) = fs::read_dir(self.folder.join("snapshots")) else {
+            return;
+        };
+        for snapshot in snapshots.flatten() {
+            let link = snapshot.path().join(file);
+            if link.is_symlink() && !link.exists() {
+                let _ = fs::remove_file(link);
+            }
+        }
+    }
+}
+
+/// The first of `layouts` whose files are all in `folder`.
+pub(super) fn present(folder: &Path, layouts: &[Layout]) -> Option<Layout> {
+    layouts
+        .iter()
+        .find(|files| files.iter().all(|f| folder.join(f).is_file()))
+        .copied()
+}
+
+/// What is wrong with a file, or `None` if it is whole. Cheap: no weights are read.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read, which says nothing about the file itself.
+pub(super) fn damage(path: &Path) -> Result<Option<String>> {
+    if path.extension().is_some_and(|e| e == "json") {
+        let text = fs::read(path).map_err(|e| Error::io(path, "read", e))?;
+        let parsed = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&text);
+        return Ok(parsed.err().map(|e| format!("not a JSON object: {e}")));
+    }
+    match TensorFile::open(path) {
+        Ok(_) => Ok(None),
+        Err(Error::Weights { reason, .. }) => Ok(Some(reason)),
+        Err(other) => Err(other),
+    }
+}
+
+/// Deletes a file of a snapshot and what it links to, so that it is fetched again.
+///
+/// A link that leads out of the repository's folder was made by the user; only the link goes then.
+///
+/// # Errors
+/// [`Error::Io`] if that fails; the bad file would be taken for a good one.
+pub(super) fn discard(path: &Path) -> Result<()> {
+    let delete = |p: &Path| fs::remove_file(p).map_err(|e| Error::io(p, "delete", e));
+    // The file is at SHELF/snapshots/COMMIT/FILE.
+    let shelf = path.ancestors().nth(3).and_then(|s| s.canonicalize().ok());
+    if path.is_symlink()
+        && let (Ok(blob), Some(shelf)) = (path.canonicalize(), shelf)
+        && blob.starts_with(shelf)
+    {
+        delete(&blob)?;
+    }
+    delete(path)
+}

@@ -1,0 +1,19 @@
+//! Everything that is a file of tensors, and where such files come from.
+//!
+//! - [`TensorFile`], [`write_tensors`]: safetensors, read tensor by tensor and written as a stream;
+//! - [`read_state_dict`]: weights of published networks of any kind: safetensors, `torch.save`, pickled numpy arrays;
+//! - `npy`: numpy's `.npy` and `.npz`;
+//! - [`hub`]: models from the Hugging Face hub;
+//! - [`pretrained`]: the weights that metrics are made with.
+
+mod dtype;
+pub mod hub;
+pub(crate) mod npy;
+pub mod pretrained;
+mod safetensors_file;
+mod state_dict;
+mod torch;
+
+pub use dtype::Dtype;
+pub use safetensors_file::{NewTensor, TensorFile, write_tensors};
+pub use state_dict::{Array, StateDict, read_state_dict};

@@ -1,9 +1,0 @@
-//! Pictures: resizing as Pillow and PyTorch do it, and files good and bad.
-
-mod animations;
-mod damaged;
-mod finding;
-mod kinds;
-mod made;
-mod preprocess;
-mod resizing;
