@@ -2,38 +2,38 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::output;
+use crate::terminal;
 
 /// Exit code of a program ended by Ctrl-C.
-pub const EXIT_CODE: i32 = 130;
+pub const EXIT_CODE: u8 = 130;
 
-/// Set by the first Ctrl-C in a command that stops by itself.
-static STOP: AtomicBool = AtomicBool::new(false);
+/// Set by the first Ctrl-C once [`stop_gracefully`] was called.
+static REQUESTED: AtomicBool = AtomicBool::new(false);
 
 /// Whether the command stops by itself.
 static GRACEFUL: AtomicBool = AtomicBool::new(false);
 
-/// Ends the program on Ctrl-C, at once, with no half-written file left behind.
-pub fn handle() {
-    let handler = || {
-        if GRACEFUL.load(Ordering::SeqCst) && !STOP.swap(true, Ordering::SeqCst) {
-            output::note("stopping after this step; again to stop at once");
+/// Ends the program on Ctrl-C, at once, with no half-written file left behind. `exit` is the way out.
+pub fn handle(exit: fn(u8) -> !) {
+    let handler = move || {
+        if GRACEFUL.load(Ordering::SeqCst) && !REQUESTED.swap(true, Ordering::SeqCst) {
+            terminal::note("stopping after this step; again to stop at once");
             return;
         }
         vitok::files::remove_temporaries();
-        std::process::exit(EXIT_CODE)
+        exit(EXIT_CODE)
     };
     if let Err(error) = ctrlc::set_handler(handler) {
-        output::error(&format!("cannot catch Ctrl-C: {error}"));
+        terminal::error(&format!("cannot catch Ctrl-C: {error}"));
     }
 }
 
-/// Set by Ctrl-C once [`request_stop`] was called.
-pub fn flag() -> &'static AtomicBool {
-    &STOP
+/// Whether a stop was asked for.
+pub fn requested() -> bool {
+    REQUESTED.load(Ordering::SeqCst)
 }
 
-/// From now on the first Ctrl-C only sets the flag; the second ends the program.
-pub fn request_stop() {
+/// From now on the first Ctrl-C only asks for a stop; the second ends the program.
+pub fn stop_gracefully() {
     GRACEFUL.store(true, Ordering::SeqCst);
 }

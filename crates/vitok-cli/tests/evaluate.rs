@@ -124,7 +124,7 @@ fn blurred(folder: &Path, to: &str, sigma: f32) {
 }
 
 /// Scores that need no more weights than there are.
-const SCORES: &str = "psnr,ssim,mse,mae,lpips-alex,frechet,kid,inception-score,dtype,recall";
+const SCORES: &str = "psnr,ssim,mse,mae,lpips-alex,frechet,kid,inception-score,precision,recall";
 
 /// Arguments of an evaluation with the random networks.
 fn with_networks<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
@@ -176,7 +176,7 @@ fn identical_sets_have_no_distance() {
     for key in ["mse", "mae", "lpips-alex", "frechet", "kid"] {
         assert_eq!(score(key), 0.0, "{key}");
     }
-    assert_eq!((score("dtype"), score("recall")), (1.0, 1.0));
+    assert_eq!((score("precision"), score("recall")), (1.0, 1.0));
     let page = fs::read_to_string(folder.path().join("e/report.html")).unwrap();
     assert!(page.contains("data:image/png;base64,"));
     assert!(!page.contains("src=\"http") && !page.contains("/*DATA*/"));
@@ -409,7 +409,7 @@ fn statistics_of_originals_can_stand_for_them() {
     ]);
     let said = fails(&arguments, folder, 1, &["PSNR", "originals"]);
     assert!(out(&said).is_empty());
-    let metrics = "frechet,kid,inception-score,dtype,recall";
+    let metrics = "frechet,kid,inception-score,precision,recall";
     let unpaired: Vec<&str> = arguments
         .iter()
         .map(|argument| {

@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod nn;
 pub mod observe;
 pub mod patches;
+pub mod pipeline;
 mod rng;
 pub mod tokenizer;
 pub mod toml_file;

@@ -1,5 +1,9 @@
 //! How the library tells what it does: to a progress bar, a log, a notebook, a test. It prints nothing itself.
 
+use std::path::Path;
+
+use crate::Error;
+
 /// Watches long work, and may stop it. All methods have a default that does nothing.
 ///
 /// Methods take `&self` and may be called from several threads.
@@ -17,7 +21,7 @@ pub trait Observer: Sync {
 }
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// A task begins, or goes on from where it was stopped.
@@ -47,8 +51,13 @@ pub enum Event<'a> {
         /// Bytes of the whole file; 0 while unknown.
         total: u64,
     },
-    /// One item of many failed; the rest goes on.
-    Failure(&'a str),
+    /// One file of many failed; the rest goes on.
+    Failure {
+        /// The file.
+        file: &'a Path,
+        /// What went wrong.
+        error: &'a Error,
+    },
     /// Something is wrong but does not stop the work.
     Warning(&'a str),
     /// Something that a user should know.

@@ -1,20 +1,23 @@
 //! `vitok convert`
 
-use vitok::tokenizer::vit::{LoadPart, Tokenizer};
+use vitok::tokenizer::LoadPart;
+use vitok::tokenizer::vit::VitTokenizer;
 
 use crate::args::ConvertArgs;
-use crate::{commands, model, output};
+use super::init::check_target;
+use super::{Outcome, model};
+use crate::terminal;
 
-pub fn run(args: &ConvertArgs) -> anyhow::Result<bool> {
-    commands::init::check_target(&args.out)?;
+pub fn run(args: &ConvertArgs) -> anyhow::Result<Outcome> {
+    check_target(&args.out)?;
     let device = vitok::open_device("cpu")?;
-    let plan = args.variant.as_deref().map(model::plan_of).transpose()?;
-    let tokenizer = Tokenizer::load(&model::locate(&args.model)?, LoadPart::Both, plan, &device)?;
-    tokenizer.save(&args.out, args.layout.into(), args.dtype.into())?;
-    output::line(&format!(
+    let config = args.variant.as_deref().map(model::config_of).transpose()?;
+    let tokenizer = VitTokenizer::load(&model::locate(&args.model)?, LoadPart::Both, config, &device)?;
+    tokenizer.save(&args.out, args.format.into(), args.dtype.into())?;
+    terminal::line(&format!(
         "{}: {}",
         args.out.display(),
-        tokenizer.plan().variant
+        tokenizer.config().variant
     ))?;
-    Ok(true)
+    Ok(Outcome::Done)
 }

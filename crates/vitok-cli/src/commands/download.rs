@@ -1,18 +1,17 @@
 //! `vitok download`
 
-mod metrics;
-
 use anyhow::bail;
 use vitok::weights::hub;
 
 use crate::args::DownloadArgs;
-use crate::output;
+use super::{Outcome, download_metrics};
+use crate::terminal;
 
 /// Stands in a model's place for the weight files of scores. No model is called so: one that is not
 /// released has an owner's name before its own.
 const METRICS: &str = "metrics";
 
-pub fn run(args: &DownloadArgs) -> anyhow::Result<bool> {
+pub fn run(args: &DownloadArgs) -> anyhow::Result<Outcome> {
     let Some(name) = args.name.as_deref().filter(|_| !args.list) else {
         let rows = hub::RELEASES.iter().map(|r| {
             vec![
@@ -23,17 +22,17 @@ pub fn run(args: &DownloadArgs) -> anyhow::Result<bool> {
         });
         let rows: Vec<Vec<String>> = rows.collect();
         if args.json {
-            output::line(&serde_json::to_string_pretty(&rows)?)?;
+            terminal::line(&serde_json::to_string_pretty(&rows)?)?;
         } else {
-            output::table(&["name", "variant", "repository"], rows)?;
+            terminal::table(&["name", "variant", "repository"], rows)?;
         }
-        return Ok(true);
+        return Ok(Outcome::Done);
     };
     if name == METRICS {
         if args.revision.is_some() {
             bail!("--revision is for models; the weight files of scores have none");
         }
-        return metrics::run(&args.metrics, args.json);
+        return download_metrics::run(&args.metrics, args.json);
     }
     let only_metrics = &args.metrics;
     if only_metrics.all || only_metrics.archives.is_some() || !only_metrics.weights.is_empty() {
@@ -44,9 +43,9 @@ pub fn run(args: &DownloadArgs) -> anyhow::Result<bool> {
     let folder = hub::download(name, args.revision.as_deref(), !args.json)?;
     if args.json {
         let found = serde_json::json!({ "name": name, "folder": folder });
-        output::line(&serde_json::to_string_pretty(&found)?)?;
+        terminal::line(&serde_json::to_string_pretty(&found)?)?;
     } else {
-        output::line(&format!("{name} is in {}", folder.display()))?;
+        terminal::line(&format!("{name} is in {}", folder.display()))?;
     }
-    Ok(true)
+    Ok(Outcome::Done)
 }

@@ -2,30 +2,31 @@
 
 use std::path::Path;
 
-use vitok::patches::ClipShape;
+use vitok::media::ClipShape;
 use vitok::tokenizer::vit::{Counts, config_of_files};
 
 use crate::args::InfoArgs;
-use crate::{model, output};
+use super::{Outcome, model};
+use crate::terminal;
 
-pub fn run(args: &InfoArgs) -> anyhow::Result<bool> {
+pub fn run(args: &InfoArgs) -> anyhow::Result<Outcome> {
     let name = args.model.as_str();
     let path = Path::new(name);
     let is_spec = path.extension().is_some_and(|e| e == "toml");
     let name = name.strip_prefix("random:").unwrap_or(name);
-    let plan = match vitok::weights::hub::find(name) {
+    let config = match vitok::weights::hub::find(name) {
         _ if path.exists() && !is_spec => config_of_files(path)?,
-        Some(release) => model::plan_of(release.variant)?,
-        None if is_spec => model::plan_of(name)?,
+        Some(release) => model::config_of(release.variant)?,
+        None if is_spec => model::config_of(name)?,
         // A variant's name may look like a repository's.
-        None => model::plan_of(name).or_else(|error| match model::locate(name) {
+        None => model::config_of(name).or_else(|error| match model::locate(name) {
             Ok(folder) => config_of_files(&folder),
             Err(_) => Err(error),
         })?,
     };
     let (width, height) = args.size;
     let counts = Counts::new(
-        &plan,
+        &config,
         ClipShape {
             frames: usize::from(args.frames),
             height,
@@ -33,9 +34,9 @@ pub fn run(args: &InfoArgs) -> anyhow::Result<bool> {
         },
     );
     if args.json {
-        let all = serde_json::json!({ "plan": plan, "counts": counts });
-        output::line(&serde_json::to_string_pretty(&all)?)?;
-        return Ok(true);
+        let all = serde_json::json!({ "config": config, "counts": counts });
+        terminal::line(&serde_json::to_string_pretty(&all)?)?;
+        return Ok(Outcome::Done);
     }
     let (params, macs) = (
         counts.encoder_params + counts.decoder_params,
@@ -49,31 +50,31 @@ pub fn run(args: &InfoArgs) -> anyhow::Result<bool> {
             s.width, s.depth, s.heads, s.hidden
         )
     };
-    output::line(&plan.variant)?;
-    output::table(
+    terminal::line(&config.variant)?;
+    terminal::table(
         &["", "width x blocks", "parameters", "GFLOPs"],
         vec![
             vec![
                 "encoder".into(),
-                stack(&plan.encoder),
-                output::count(counts.encoder_params),
+                stack(&config.encoder),
+                terminal::count(counts.encoder_params),
                 giga(counts.encoder_macs),
             ],
             vec![
                 "decoder".into(),
-                stack(&plan.decoder),
-                output::count(counts.decoder_params),
+                stack(&config.decoder),
+                terminal::count(counts.decoder_params),
                 giga(counts.decoder_macs),
             ],
             vec![
                 "both".into(),
                 String::new(),
-                output::count(params),
+                terminal::count(params),
                 giga(macs),
             ],
         ],
     )?;
-    let kinds = serde_json::json!([plan.block, plan.bottleneck, plan.rope, plan.attention]);
+    let kinds = serde_json::json!([config.block, config.bottleneck, config.rope, config.attention]);
     let kinds = kinds
         .as_array()
         .into_iter()
@@ -92,9 +93,9 @@ pub fn run(args: &InfoArgs) -> anyhow::Result<bool> {
         ),
         format!(
             "tubelet     {} x {p} x {p} pixels, {} channels",
-            plan.tubelet.frames,
-            plan.channels,
-            p = plan.tubelet.patch
+            config.tubelet.frames,
+            config.channels,
+            p = config.tubelet.patch
         ),
         format!("clip        {} x {height} x {width} pixels", args.frames),
         format!(
@@ -105,12 +106,12 @@ pub fn run(args: &InfoArgs) -> anyhow::Result<bool> {
         format!(
             "compression {:.1} x in values; {} bytes of RGB to {} bytes of f16 latents",
             counts.compression,
-            counts.extent.values(),
+            counts.shape.values(),
             2 * e
         ),
         "one multiply-add is one FLOP, as in the paper's table 1".into(),
     ] {
-        output::line(&text)?;
+        terminal::line(&text)?;
     }
-    Ok(true)
+    Ok(Outcome::Done)
 }

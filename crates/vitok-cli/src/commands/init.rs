@@ -3,23 +3,24 @@
 use std::path::Path;
 
 use anyhow::bail;
-use vitok::tokenizer::vit::Tokenizer;
+use vitok::tokenizer::vit::VitTokenizer;
 
 use crate::args::InitArgs;
-use crate::{model, output};
+use super::{Outcome, model};
+use crate::terminal;
 
-pub fn run(args: &InitArgs) -> anyhow::Result<bool> {
-    let plan = model::plan_of(&args.variant)?;
+pub fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
+    let config = model::config_of(&args.variant)?;
     check_target(&args.out)?;
-    let tokenizer = Tokenizer::random(plan, args.seed, &vitok::open_device("cpu")?)?;
-    tokenizer.save(&args.out, args.layout.into(), args.dtype.into())?;
-    output::line(&format!(
+    let tokenizer = VitTokenizer::random(config, args.seed, &vitok::open_device("cpu")?)?;
+    tokenizer.save(&args.out, args.format.into(), args.dtype.into())?;
+    terminal::line(&format!(
         "{} with random weights (seed {}) is in {}",
-        tokenizer.plan().variant,
+        tokenizer.config().variant,
         args.seed,
         args.out.display()
     ))?;
-    Ok(true)
+    Ok(Outcome::Done)
 }
 
 /// Refuses to write a model among other things.

@@ -197,9 +197,7 @@ impl Dataset {
     fn read_list(&mut self, path: &Path) -> Result<Vec<PathBuf>> {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
         let Ok(text) = String::from_utf8(bytes) else {
-            return Err(
-                self.bad("neither a folder, a tar shard, an image nor a list of paths (it is not text)".into())
-            );
+            return Err(self.bad("neither a folder, a tar shard, an image nor a list of paths (it is not text)".into()));
         };
         let folder = path.parent().unwrap_or(Path::new(""));
         // Some editors begin a text with a byte-order mark.

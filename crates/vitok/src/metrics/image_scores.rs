@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{SsimConvention, psnr, ssim};
-use crate::media::Image;
+use crate::media::{Clip, Image, byte_planes};
 use crate::{Error, Result};
 
 /// The convention of every SSIM on images in this library.
@@ -32,10 +32,24 @@ pub fn score_image(original: &Image, image: &Image) -> Result<ImageScores> {
     })
 }
 
-/// `[3, H, W]`, 0 to 255.
-pub fn byte_planes(image: &Image) -> Vec<f32> {
-    let plane = |c: usize| image.rgb()[c..].iter().step_by(3).map(|&b| f32::from(b));
-    (0..3).flat_map(plane).collect()
+/// Scores a clip: PSNR over all pixels of all frames, SSIM as the mean over frames.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] if the two are not of one shape.
+pub fn score_clip(original: &Clip, clip: &Clip) -> Result<ImageScores> {
+    original.check_same_shape(clip)?;
+    let planes = |clip: &Clip| -> Vec<Vec<f32>> { clip.frames().iter().map(byte_planes).collect() };
+    let (a, b) = (planes(original), planes(clip));
+    let shape = [3, original.size().height, original.size().width];
+    let each = a
+        .iter()
+        .zip(&b)
+        .filter_map(|(a, b)| ssim(a, b, shape, 255.0, IMAGE_SSIM).ok());
+    let each: Vec<f64> = each.collect();
+    Ok(ImageScores {
+        psnr: psnr(&a.concat(), &b.concat(), 255.0)?,
+        ssim: (!each.is_empty()).then(|| each.iter().sum::<f64>() / each.len() as f64),
+    })
 }
 
 /// The means over images. An infinite PSNR, of an exact reconstruction, makes the mean infinite;

@@ -25,7 +25,7 @@ pub use bootstrap::{Interval, interval_around, mean_interval, resample};
 pub use feature_set::FeatureSet;
 pub use feature_statistics::{FeatureStatistics, FeatureStatisticsSum};
 pub use frechet::{FrechetOfRows, frechet, frechet_of_sets};
-pub use image_scores::{IMAGE_SSIM, ImageScores, mean_scores, score_image};
+pub use image_scores::{IMAGE_SSIM, ImageScores, mean_scores, score_clip, score_image};
 pub use inception_score::inception_score;
 pub use kid::{Kid, KidOptions, kid, mmd2, mmd2_of_rows};
 pub use ms_ssim::ms_ssim;

@@ -1,5 +1,7 @@
 //! The two traits that everything which encodes clips implements.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::latents::Latents;
@@ -17,6 +19,13 @@ pub struct TokenizerInfo {
     pub name: String,
     /// Sixteen hexadecimal digits that identify the encoder's weights; empty where they are not known.
     pub fingerprint: String,
+}
+
+impl fmt::Display for TokenizerInfo {
+    /// `S-B/16 0123456789abcdef`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.fingerprint)
+    }
 }
 
 /// A clip after a codec.

@@ -11,29 +11,20 @@ use image::{AnimationDecoder, ColorType, Frames, ImageDecoder, ImageFormat};
 
 use super::color::to_rgb;
 use super::{EncodedImage, ReadOptions};
-use crate::media::{Image, Size};
+use crate::media::{Clip, Image};
 use crate::{Error, Result};
 
-/// Reads the first `max_frames` frames of an animated GIF, PNG or WebP, all of one size, each as
-/// it is shown: drawn over what the frames before leave in place. A still image of any format is a
-/// single frame. [`read_animation`] gives the frame rate too.
+/// Reads the first `max_frames` frames of an animated GIF, PNG or WebP as a clip, each frame as it is shown: drawn over
+/// what the frames before leave in place. A still image of any format is a clip of one frame. The clip's rate is the
+/// mean one, where the file has durations: how long a single frame is shown is lost.
 ///
-/// Frames are otherwise treated as in [`read_image`](super::read_image). The limit on pixels
-/// counts those of all frames read.
-///
-/// # Errors
-/// As [`read_image`](super::read_image); [`Error::Image`] too if the frames together exceed
-/// the limit, and [`Error::InvalidArgument`] if `max_frames` is zero.
-pub fn read_frames(path: &Path, options: &ReadOptions, max_frames: usize) -> Result<Vec<Image>> {
-    Ok(read_animation(path, options, max_frames)?.0)
-}
-
-/// [`read_frames`], and the mean frame rate in frames a second where the file has one: how long a
-/// single frame is shown is lost.
+/// Frames are otherwise treated as in [`read_image`](super::read_image). The limit on pixels counts those of all frames
+/// read.
 ///
 /// # Errors
-/// As [`read_frames`].
-pub fn read_animation(path: &Path, options: &ReadOptions, max_frames: usize) -> Result<(Vec<Image>, Option<f64>)> {
+/// As [`read_image`](super::read_image); [`Error::ImageTooLarge`] too if the frames together exceed the limit, and
+/// [`Error::InvalidArgument`] if `max_frames` is zero.
+pub fn read_clip(path: &Path, options: &ReadOptions, max_frames: usize) -> Result<Clip> {
     if max_frames == 0 {
         return Err(Error::InvalidArgument("cannot read 0 frames".to_owned()));
     }
@@ -41,9 +32,7 @@ pub fn read_animation(path: &Path, options: &ReadOptions, max_frames: usize) -> 
     source.guarded(|| decode(&source, options, max_frames))
 }
 
-type Animation = (Vec<Image>, Option<f64>);
-
-fn decode(source: &EncodedImage<'_>, options: &ReadOptions, max_frames: usize) -> Result<Animation> {
+fn decode(source: &EncodedImage<'_>, options: &ReadOptions, max_frames: usize) -> Result<Clip> {
     let bytes = Cursor::new(source.bytes.as_slice());
     let failed = |e| source.decoding_error(e);
     let still = match source.format {
@@ -73,7 +62,7 @@ fn decode(source: &EncodedImage<'_>, options: &ReadOptions, max_frames: usize) -
         }
         _ => source.decoder()?,
     };
-    Ok((vec![source.decode_still(still, options)?], None))
+    Ok(source.decode_still(still, options)?.into())
 }
 
 impl EncodedImage<'_> {
@@ -94,7 +83,7 @@ impl EncodedImage<'_> {
         orientation: Orientation,
         options: &ReadOptions,
         max_frames: usize,
-    ) -> Result<Animation> {
+    ) -> Result<Clip> {
         let mut images: Vec<Image> = Vec::new();
         let mut seconds = 0.0;
         for frame in frames.take(max_frames) {
@@ -116,23 +105,12 @@ impl EncodedImage<'_> {
             let rgb =
                 to_rgb(frame.into_raw(), ColorType::Rgba8, options.alpha).map_err(|reason| self.refused(reason))?;
             let image = self.turned(rgb, width, height, orientation, options)?;
-            let first = images.first().map_or(image.size(), Image::size);
-            check_same(first, image.size()).map_err(|reason| self.refused(reason))?;
             images.push(image);
         }
         if images.is_empty() {
             return Err(self.refused("an animation without frames".to_owned()));
         }
         let fps = (seconds > 0.0).then(|| images.len() as f64 / seconds);
-        Ok((images, fps))
+        Clip::new(images, fps).map_err(|error| self.refused(error.message()))
     }
-}
-
-/// The decoders draw every frame on a canvas of one size; callers stack frames on the strength
-/// of that.
-fn check_same(first: Size, other: Size) -> std::result::Result<(), String> {
-    if first != other {
-        return Err(format!("frames of {first} and of {other} in one animation"));
-    }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Reading images from files.
 
+mod clip;
 mod color;
 mod encoded;
 mod find;
@@ -16,9 +17,10 @@ use super::{Image, Size};
 use crate::{Error, Result};
 use encoded::EncodedImage;
 
+pub use clip::{ClipOptions, ClipResize};
 pub use color::Alpha;
 pub use find::{READABLE_EXTENSIONS, find_images, is_image_path};
-pub use frames::{read_animation, read_frames};
+pub use frames::read_clip;
 
 /// What to do with an image file beyond decoding it.
 #[derive(Clone, Debug, PartialEq, Eq)]

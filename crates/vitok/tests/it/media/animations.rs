@@ -1,13 +1,13 @@
 //! Animated GIF, PNG and WebP.
 
 use image::{ExtendedColorType, ImageFormat};
+use vitok::media::{Clip, Image, ReadOptions, read_clip};
 use vitok::{Error, Remedy};
-use vitok::media::{Image, ReadOptions, read_frames};
 
 use super::made::{FORMATS, Placed, crc32, encode, file_of, gif, noise, plain, read};
 
 fn frames_of(file: &[u8], most: usize) -> vitok::Result<Vec<Image>> {
-    read_frames(&Placed::new(file).path(), &ReadOptions::default(), most)
+    read_clip(&Placed::new(file).path(), &ReadOptions::default(), most).map(Clip::into_frames)
 }
 
 fn film() -> Vec<Image> {
@@ -26,8 +26,8 @@ fn check(file: &[u8]) {
         ..Default::default()
     };
     let placed = Placed::new(file);
-    assert_eq!(read_frames(&placed.path(), &options, 3).unwrap().len(), 3);
-    let error = read_frames(&placed.path(), &options, 4).unwrap_err();
+    assert_eq!(read_clip(&placed.path(), &options, 3).unwrap().frames().len(), 3);
+    let error = read_clip(&placed.path(), &options, 4).unwrap_err();
     assert!(error.remedies().contains(&Remedy::RaisePixelLimit), "{error}");
     for end in 0..file.len() {
         assert!(

@@ -2,7 +2,7 @@
 
 use image::ImageFormat;
 use vitok::Error;
-use vitok::media::{ReadOptions, read_frames, read_image};
+use vitok::media::{ReadOptions, read_clip, read_image};
 
 use super::animations::animated_webp;
 use super::made::{FORMATS, Placed, crc32, file_of, noise, read, read_path};
@@ -14,7 +14,7 @@ fn reasons(bytes: &[u8]) -> [String; 2] {
     let options = ReadOptions::default();
     let errors = [
         read_image(&path, &options).unwrap_err(),
-        read_frames(&path, &options, 9).unwrap_err(),
+        read_clip(&path, &options, 9).unwrap_err(),
     ];
     errors.map(|error| {
         assert!(matches!(&error, Error::Image { path: p, .. } if *p == path), "{error}");
@@ -148,7 +148,7 @@ fn headers_that_announce_too_much_are_refused() {
         let options = ReadOptions::default();
         for error in [
             read_image(&placed.path(), &options).unwrap_err(),
-            read_frames(&placed.path(), &options, 9).unwrap_err(),
+            read_clip(&placed.path(), &options, 9).unwrap_err(),
         ] {
             let Error::ImageTooLarge {
                 width: 30_000,

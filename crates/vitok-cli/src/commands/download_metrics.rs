@@ -7,7 +7,8 @@ use vitok::weights::pretrained::{Fetcher, PretrainedWeights, WeightsSource, adop
 use vitok::files::sha256_of_file;
 
 use crate::args::MetricsDownloadArgs;
-use crate::output;
+use super::Outcome;
+use crate::terminal;
 
 #[derive(Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -36,7 +37,7 @@ struct Row {
     license: &'static str,
 }
 
-pub fn run(args: &MetricsDownloadArgs, json: bool) -> anyhow::Result<bool> {
+pub fn run(args: &MetricsDownloadArgs, json: bool) -> anyhow::Result<Outcome> {
     let mut fetcher = Fetcher::from_env()?;
     fetcher.archives.clone_from(&args.archives);
     // A slip in a name should stop the work before it begins.
@@ -49,11 +50,14 @@ pub fn run(args: &MetricsDownloadArgs, json: bool) -> anyhow::Result<bool> {
         rows.push(Row::new(weights, state, &fetcher)?);
     }
     if json {
-        output::line(&serde_json::to_string_pretty(&rows)?)?;
+        terminal::line(&serde_json::to_string_pretty(&rows)?)?;
     } else {
         print(&rows, &fetcher)?;
     }
-    Ok(rows.iter().all(|r| r.state != State::Failed))
+    Ok(match rows.iter().any(|row| row.state == State::Failed) {
+        true => Outcome::Failures,
+        false => Outcome::Done,
+    })
 }
 
 /// Copies or fetches one file, as far as that was asked for. What goes wrong is said at once.
@@ -64,7 +68,7 @@ fn obtain(
     progress: bool,
 ) -> State {
     let failed = |error: vitok::Error| {
-        output::error(&error.to_string());
+        terminal::error(&error.to_string());
         State::Failed
     };
     // The last one counts, as with other options.
@@ -73,7 +77,7 @@ fn obtain(
         return match adopt(name, file, &fetcher.folder) {
             Ok(adopted) => {
                 if let Some(warning) = adopted.warning {
-                    output::warning(&warning);
+                    terminal::warning(&warning);
                 }
                 State::Copied
             }
@@ -137,31 +141,14 @@ fn print(rows: &[Row], fetcher: &Fetcher) -> anyhow::Result<()> {
             row.license.to_owned(),
         ]
     });
-    let headers = ["name", "state", "for", "from", "license"].map(str::to_owned);
-    let mut lines: Vec<Vec<String>> = std::iter::once(headers.to_vec()).chain(lines).collect();
-    align_left(&mut lines);
-    let headers = lines.remove(0);
-    let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
-    output::table(&headers, lines)?;
-    output::line(&format!("\nThe files are in {}.", fetcher.folder.display()))?;
+    terminal::text_table(&["name", "state", "for", "from", "license"], lines.collect())?;
+    terminal::line(&format!("\nThe files are in {}.", fetcher.folder.display()))?;
     for (row, weights) in rows.iter().zip(pretrained_weights()) {
         if row.state == State::NeedsYourFile {
-            output::line(&format!("{}: {}.", row.name, weights.remedy()))?;
+            terminal::line(&format!("{}: {}.", row.name, weights.remedy()))?;
         }
     }
     Ok(())
-}
-
-/// Fills the cells of each column to one width: [`output::table`] sets them to the right, which suits
-/// numbers.
-fn align_left(lines: &mut [Vec<String>]) {
-    for column in 0..lines[0].len() {
-        let widths = lines.iter().map(|line| line[column].chars().count());
-        let width = widths.max().unwrap_or(0);
-        for line in lines.iter_mut() {
-            line[column] = format!("{:<width$}", line[column]);
-        }
-    }
 }
 
 fn origin(weights: &PretrainedWeights) -> String {
