@@ -53,7 +53,7 @@ fn info_tells_people_and_machines() {
     );
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["counts"]["tokens"], 1024);
-    assert_eq!(json["plan"]["variant"], "S-B/4x8");
+    assert_eq!(json["config"]["variant"], "S-B/4x8");
     fs::write(
         folder.path().join("m.toml"),
         "variant = \"S-B/16\"\nattention = { window = 9 }\n",
@@ -89,7 +89,7 @@ fn encode_then_decode_keeps_sizes_and_places() {
     let folder = workshop.path();
     for layout in ["model", "release"] {
         if layout == "release" {
-            succeeds(&["init", MODEL, "release", "--layout", "release"], folder);
+            succeeds(&["init", MODEL, "release", "--format", "release"], folder);
         }
         let latents = format!("latents-{layout}");
         let decoded = format!("decoded-{layout}");
@@ -143,7 +143,7 @@ fn reconstruct_writes_images_and_numbers() {
         assert!(file["ssim"].as_f64().unwrap() <= 1.0);
         assert_eq!(
             file["bytes"],
-            8 * file["extent"]["height"].as_u64().unwrap().div_ceil(8) * 2 * 6
+            8 * file["shape"]["height"].as_u64().unwrap().div_ceil(8) * 2 * 6
         );
     }
     assert_eq!(size(&folder.join("out/cat.png")), (64, 43));

@@ -110,7 +110,7 @@ pub enum Error {
         reason: String,
     },
     /// Latents that another tokenizer made.
-    #[error("{path}: made by another tokenizer ({made_by}) than this one ({this}), or by it in another dtype", path = path.display())]
+    #[error("{path}: made by another model ({made_by}) than this one ({this}), or by it in another dtype", path = path.display())]
     OtherTokenizer {
         /// The latent file.
         path: PathBuf,

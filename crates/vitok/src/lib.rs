@@ -15,12 +15,24 @@ pub mod observe;
 pub mod patches;
 pub mod pipeline;
 mod rng;
-pub mod tokenizer;
 pub mod toml_file;
+pub mod tokenizer;
 pub mod train;
 pub mod weights;
 
-/// Burn's device, where tensors are and what computes with them.
+pub use burn;
 pub use burn::tensor::Device;
+
 pub use device::open_device;
 pub use error::{Error, Remedy, Result};
+pub use media::Clip;
+pub use observe::Observer;
+pub use tokenizer::{Codec, Latents, LoadPart, Tokenizer, load};
+
+/// Reads a still image as a clip of one frame, with the default options of [`media::ReadOptions`].
+///
+/// # Errors
+/// As [`media::read_image`].
+pub fn read_image(path: &std::path::Path) -> Result<Clip> {
+    Ok(media::read_image(path, &media::ReadOptions::default())?.into())
+}

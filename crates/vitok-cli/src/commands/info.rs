@@ -84,7 +84,7 @@ pub fn run(args: &InfoArgs) -> anyhow::Result<Outcome> {
             other => other.to_string(),
         });
     let kinds: Vec<String> = kinds.collect();
-    let e = counts.code_values;
+    let e = counts.latent_values;
     for text in [
         String::new(),
         format!(

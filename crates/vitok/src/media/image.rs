@@ -1,4 +1,4 @@
-//! An 8-bit RGB image in memory.
+//! An 8-bit RGB image.
 
 use std::fmt;
 

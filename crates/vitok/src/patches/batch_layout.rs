@@ -16,7 +16,7 @@ pub struct Sequence {
 }
 
 /// The sequences of a batch. Each holds its tokens in (time, row, column) raster order from
-/// place 0; places from its token count up to `length` are padding.
+/// position 0; positions from its token count up to `length` are padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchLayout {
     sequences: Vec<Sequence>,
@@ -26,7 +26,7 @@ pub struct BatchLayout {
 /// Tokens of a batch, patches or latents: `[B, N, D]` with their layout.
 #[derive(Clone, Debug)]
 pub struct TokenBatch {
-    /// `[B, N, D]`; padding places hold 0.
+    /// `[B, N, D]`; padding positions hold 0.
     pub tokens: Tensor<3>,
     /// What the B sequences are.
     pub layout: BatchLayout,
@@ -47,7 +47,7 @@ impl BatchLayout {
         Ok(Self { sequences, length })
     }
 
-    /// The same sequences in sequences of `length` places.
+    /// The same sequences, padded to `length` positions.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if an sequence has more tokens than that.
@@ -72,12 +72,12 @@ impl BatchLayout {
         self.length
     }
 
-    /// Whether some place of some sequence is padding.
+    /// Whether some position of some sequence is padding.
     pub fn has_padding(&self) -> bool {
         self.sequences.iter().any(|i| i.grid.tokens() < self.length)
     }
 
-    /// Sets padding places to 0. `x`: `[B, N, D]`.
+    /// Sets padding positions to 0. `x`: `[B, N, D]`.
     pub fn clear_padding(&self, x: Tensor<3>) -> Tensor<3> {
         if !self.has_padding() {
             return x;

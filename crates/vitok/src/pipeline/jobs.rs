@@ -124,14 +124,18 @@ impl Conflicts {
     pub(super) fn enter(&mut self, job: &Job, outputs: Vec<PathBuf>) -> Result<()> {
         for output in outputs {
             let path = true_path(&output);
+            let shown = path.display().to_string();
             let reason = if self.inputs.contains(&path) {
-                "would overwrite an input".to_owned()
-            } else if let Some(other) = self.written.insert(path.clone(), job.input.clone()) {
-                format!("would overwrite the result of {}", other.display())
+                format!("its result would overwrite the input {shown}")
+            } else if let Some(other) = self.written.insert(path, job.input.clone()) {
+                format!("its result {shown} would overwrite that of {}", other.display())
             } else {
                 continue;
             };
-            return Err(Error::Occupied { path, reason });
+            return Err(Error::Occupied {
+                path: job.input.clone(),
+                reason,
+            });
         }
         Ok(())
     }

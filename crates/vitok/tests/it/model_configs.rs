@@ -51,7 +51,7 @@ fn the_papers_clips() {
         let plan = ModelConfig::of_variant(name).unwrap();
         let counts = Counts::new(&plan, shape);
         assert_eq!(counts.tokens, tokens, "{name}");
-        assert_eq!(counts.code_values, tokens * 16, "{name}");
+        assert_eq!(counts.latent_values, tokens * 16, "{name}");
         let larger_tubelets = 2 * tokens * (plan.patch_values() - 768) * 768;
         let macs = counts.encoder_macs + counts.decoder_macs - larger_tubelets as u64;
         within_a_percent(name, macs as f64 / 1e9, gflops);

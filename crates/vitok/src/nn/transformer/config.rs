@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One stack of blocks.
+/// A stack of transformer blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StackConfig {
@@ -30,7 +30,7 @@ pub enum Attention {
     /// Every token to every token.
     #[default]
     Full,
-    /// Token i to token j where |i - j| is at most this many places in raster order.
+    /// Token i to token j where |i - j| is at most this many positions in raster order.
     Window(usize),
     /// A token to those of its own and of earlier time steps.
     BlockCausal,
@@ -46,10 +46,10 @@ pub enum BlockKind {
     Parallel,
 }
 
-/// Which axes the rotary embedding knows.
+/// Which axes the rotary embedding has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rope {
-    /// Row and column, half of a head's pairs each (v2). A clip's frames are coded one by one.
+    /// Row and column, half of a head's pairs each (v2). A clip is encoded frame by frame.
     #[serde(rename = "2d")]
     TwoD,
     /// Row, column and time, a third of a head each (paper).

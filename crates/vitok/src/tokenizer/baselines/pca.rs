@@ -41,7 +41,7 @@ pub struct PcaFit {
 }
 
 impl PcaFit {
-    /// A fit of `patch` x `patch` pixels that has seen nothing.
+    /// An empty fit of `patch` x `patch` pixels.
     pub fn new(patch: usize) -> Self {
         let values = 3 * patch * patch;
         Self {
@@ -70,7 +70,7 @@ impl PcaFit {
         Ok(())
     }
 
-    /// The code of `channels` components.
+    /// The PCA of `channels` components.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for no patches, or more components than a patch has values.

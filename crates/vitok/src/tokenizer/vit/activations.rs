@@ -1,4 +1,4 @@
-//! Looking at what passes between the layers.
+//! Intermediate activations, for parity tests and probes.
 
 use burn::tensor::Tensor;
 

@@ -24,7 +24,7 @@ pub struct ModelConfig {
     pub encoder: StackConfig,
     /// Channels c of a latent token.
     pub channels: usize,
-    /// How the encoder's output becomes the code.
+    /// How the encoder's output becomes the latents.
     pub bottleneck: Bottleneck,
     /// The decoder's stack.
     pub decoder: StackConfig,
@@ -32,7 +32,7 @@ pub struct ModelConfig {
     pub block: BlockKind,
     /// Which axes rotate.
     pub rope: Rope,
-    /// Which tokens see each other.
+    /// Which tokens attend to each other.
     pub attention: Attention,
     /// Initial LayerScale of parallel blocks.
     pub layer_scale: f64,
@@ -108,7 +108,7 @@ impl ModelConfig {
         }
         if self.rope == Rope::TwoD && frames > 1 {
             return wrong(format!(
-                "2D RoPE knows no time, so it cannot go with tubelets of {frames} frames; use rope = \"3d\""
+                "2D RoPE has no positions in time, so it cannot go with tubelets of {frames} frames; use rope = \"3d\""
             ));
         }
         if !(self.layer_scale.is_finite()) {
@@ -151,7 +151,7 @@ impl ModelConfig {
         (TokenGrid::covering(shape, self.tubelet), self.channels)
     }
 
-    /// Whether a clip's frames are coded one by one because positions know no time.
+    /// Whether a clip is encoded frame by frame: 2D RoPE has no positions in time.
     pub fn frame_by_frame(&self) -> bool {
         self.rope == Rope::TwoD
     }

@@ -28,9 +28,9 @@ pub struct Counts {
     pub encoder_macs: u64,
     /// Gemm-adds of the decoder.
     pub decoder_macs: u64,
-    /// E = L * c, the values of a code (paper, section 2).
-    pub code_values: usize,
-    /// Pixel values over code values.
+    /// E = L * c, the number of latent values (paper, section 2).
+    pub latent_values: usize,
+    /// Pixel values over latent values.
     pub compression: f64,
 }
 
@@ -55,7 +55,7 @@ impl Counts {
             decoder_params,
             encoder_macs: macs(encoder_linear, &config.encoder),
             decoder_macs: macs(decoder_linear, &config.decoder),
-            code_values: tokens * config.channels,
+            latent_values: tokens * config.channels,
             compression: shape.values() as f64 / (tokens * config.channels) as f64,
         }
     }

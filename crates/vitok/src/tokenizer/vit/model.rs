@@ -98,7 +98,7 @@ impl VitTokenizer {
         &self.fingerprint
     }
 
-    /// Patches `[B, N, 3qpp]` -> code `[B, N, c]`.
+    /// Patches `[B, N, 3qpp]` -> latents `[B, N, c]`.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if only a decoder was loaded.
@@ -108,7 +108,7 @@ impl VitTokenizer {
         Ok(encoder.encode(&self.config, patches, activations))
     }
 
-    /// EncoderOutput `[B, N, c]` -> patches `[B, N, 3qpp]`.
+    /// Latents `[B, N, c]` -> patches `[B, N, 3qpp]`.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if only an encoder was loaded.
@@ -120,7 +120,7 @@ impl VitTokenizer {
 
     /// Clips `[3, T, H, W]` in [-1, 1], of any sizes, to their latents, as one batch.
     ///
-    /// A model whose positions know no time codes a clip frame by frame; its latents are those of
+    /// A model whose RoPE is 2D encodes a clip frame by frame; its latents are those of
     /// the frames, in order.
     ///
     /// # Errors
@@ -152,7 +152,7 @@ impl VitTokenizer {
             let mut values = Vec::with_capacity(grid.tokens() * c);
             while values.len() < grid.tokens() * c {
                 let Some((sequence, row)) = rows.next() else {
-                    return Err(Error::InvalidArgument("the code is shorter than its grid".into()));
+                    return Err(Error::InvalidArgument("the latents are shorter than their grid".into()));
                 };
                 values.extend_from_slice(&row[..sequence.grid.tokens() * c]);
             }

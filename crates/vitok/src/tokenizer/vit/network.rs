@@ -1,4 +1,4 @@
-//! The two halves as Burn modules. Field names are the tensor names of the v2 files.
+//! Encoder and decoder as Burn modules. Field names are the tensor names of the v2 files.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -13,13 +13,13 @@ use crate::patches::{BatchLayout, TokenBatch};
 /// Encoder and decoder; either may be absent.
 #[derive(Module, Debug)]
 pub struct Network {
-    /// Patches to code.
+    /// Patches to latents.
     pub encoder: Option<Encoder>,
-    /// EncoderOutput to patches.
+    /// Latents to patches.
     pub decoder: Option<Decoder>,
 }
 
-/// Patches to code.
+/// Patches to latents.
 #[derive(Module, Debug)]
 pub struct Encoder {
     /// `[C, 3qpp]`.
@@ -32,7 +32,7 @@ pub struct Encoder {
     pub to_code: Linear,
 }
 
-/// EncoderOutput to patches.
+/// Latents to patches.
 #[derive(Module, Debug)]
 pub struct Decoder {
     /// `[C, c]`.
@@ -94,7 +94,7 @@ impl Encoder {
         }
     }
 
-    /// Patches `[B, N, 3qpp]` -> code `[B, N, c]`.
+    /// Patches `[B, N, 3qpp]` -> latents `[B, N, c]`.
     pub fn encode(&self, config: &ModelConfig, patches: &TokenBatch, activations: &mut Activations) -> EncoderOutput {
         let layout = &patches.layout;
         let x = self.patch_embed.forward(patches.tokens.clone()); // [B, N, C]
@@ -122,7 +122,7 @@ impl Decoder {
         }
     }
 
-    /// EncoderOutput `[B, N, c]` -> patches `[B, N, 3qpp]`.
+    /// Latents `[B, N, c]` -> patches `[B, N, 3qpp]`.
     pub fn decode(&self, config: &ModelConfig, latents: &TokenBatch, activations: &mut Activations) -> TokenBatch {
         let layout = &latents.layout;
         let x = self.decoder_embed.forward(latents.tokens.clone()); // [B, N, C]

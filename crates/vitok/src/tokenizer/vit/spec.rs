@@ -20,13 +20,13 @@ use crate::toml_file::read_toml;
 pub struct ModelSpec {
     /// A name as [`super::Variant`] reads it.
     pub variant: String,
-    /// Which tokens see each other. Default: full.
+    /// Which tokens attend to each other. Default: full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attention: Option<Attention>,
     /// How a block is wired. Default: the family's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<BlockKind>,
-    /// How the encoder's output becomes the code. Default: the family's.
+    /// How the encoder's output becomes the latents. Default: the family's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bottleneck: Option<Bottleneck>,
     /// Which axes rotate. Default: 3D for the paper and for tubelets of several frames, else 2D.
