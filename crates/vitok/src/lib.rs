@@ -23,3 +23,10 @@ pub mod weights;
 pub use burn::tensor::Device;
 pub use device::open_device;
 pub use error::{Error, Remedy, Result};
+
+/// For the tests of this repository: parts of the library that are not its interface and change without notice.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::nn::conv::{Activation, Convolution, max_pool, max_pool_composed, mean_pool, mean_pool_composed};
+    pub use crate::nn::window::Window;
+}
