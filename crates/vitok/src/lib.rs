@@ -36,3 +36,10 @@ pub use tokenizer::{Codec, Latents, LoadPart, Tokenizer, load};
 pub fn read_image(path: &std::path::Path) -> Result<Clip> {
     Ok(media::read_image(path, &media::ReadOptions::default())?.into())
 }
+
+/// For the tests of this repository: parts of the library that are not its interface and change without notice.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::nn::conv::{Activation, Convolution, max_pool, max_pool_composed, mean_pool, mean_pool_composed};
+    pub use crate::nn::window::Window;
+}

@@ -1,20 +1,19 @@
-//! How a kernel or a pool goes over a clip.
+//! The window of a convolution or pool: its size, stride and padding.
 
 /// Sizes along time, height and width.
 pub type Sides = [usize; 3];
 
-/// A kernel's size, steps and padding along time, height and width. Images are clips of one
-/// frame.
+/// Size, stride and padding of a kernel along time, height and width. Images are clips of one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Size.
+    /// Size of the kernel.
     pub kernel: Sides,
-    /// From place to place.
+    /// From output position to output position.
     pub stride: Sides,
     /// Padding before the first frame, row and column.
-    pub before: Sides,
-    /// Padding after the last.
-    pub after: Sides,
+    pub pad_before: Sides,
+    /// Padding after the last frame, row and column.
+    pub pad_after: Sides,
 }
 
 impl Window {
@@ -29,43 +28,43 @@ impl Window {
         Self {
             kernel: [1, kernel[0], kernel[1]],
             stride: [1, stride, stride],
-            before: padding,
-            after: padding,
+            pad_before: padding,
+            pad_after: padding,
         }
     }
 
-    /// TensorFlow's "SAME" padding for a clip of this size: one place for every `stride` values,
-    /// what is missing shared between both ends, the odd one at the end.
-    pub fn same(kernel: Sides, stride: Sides, clip: Sides) -> Self {
-        let missing = |i: usize| {
-            let places = clip[i].div_ceil(stride[i]).max(1);
-            ((places - 1) * stride[i] + kernel[i]).saturating_sub(clip[i])
+    /// TensorFlow's "SAME" padding for inputs of this size: outputs of size `ceil(input / stride)`, half of the padding
+    /// on each side, an odd one at the end.
+    pub fn same(kernel: Sides, stride: Sides, input: Sides) -> Self {
+        let padding = |i: usize| {
+            let output = input[i].div_ceil(stride[i]).max(1);
+            ((output - 1) * stride[i] + kernel[i]).saturating_sub(input[i])
         };
         Self {
             kernel,
             stride,
-            before: [0, 1, 2].map(|i| missing(i) / 2),
-            after: [0, 1, 2].map(|i| missing(i).div_ceil(2)),
+            pad_before: [0, 1, 2].map(|i| padding(i) / 2),
+            pad_after: [0, 1, 2].map(|i| padding(i).div_ceil(2)),
         }
     }
 
-    /// A clip's sides with the padding.
-    pub fn padded(&self, clip: Sides) -> Sides {
-        [0, 1, 2].map(|i| self.before[i] + clip[i] + self.after[i])
+    /// Size of the input with its padding.
+    pub fn padded_size(&self, input: Sides) -> Sides {
+        [0, 1, 2].map(|i| self.pad_before[i] + input[i] + self.pad_after[i])
     }
 
-    /// Places of the window in a clip; 0 along a side that is too small.
-    pub fn places(&self, clip: Sides) -> Sides {
-        let padded = self.padded(clip);
+    /// Size of the output: output positions along each axis; 0 along one that is too small.
+    pub fn output_size(&self, input: Sides) -> Sides {
+        let padded = self.padded_size(input);
         [0, 1, 2].map(|i| match padded[i].checked_sub(self.kernel[i]) {
             Some(rest) => rest / self.stride[i] + 1,
             None => 0,
         })
     }
 
-    /// Whether it looks at one frame at a time, so that frames are as good as images.
-    pub fn is_flat(&self) -> bool {
-        self.kernel[0] == 1 && self.stride[0] == 1 && self.before[0] + self.after[0] == 0
+    /// Whether it covers one frame at a time, so that frames can be taken as images.
+    pub fn is_2d(&self) -> bool {
+        self.kernel[0] == 1 && self.stride[0] == 1 && self.pad_before[0] + self.pad_after[0] == 0
     }
 }
 
@@ -74,11 +73,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn same_padding_gives_a_place_for_every_stride() {
+    fn same_padding_gives_an_output_for_every_stride() {
         for (side, kernel, stride) in [(224, 7, 2), (112, 3, 2), (7, 2, 1), (5, 3, 1), (1, 3, 2)] {
             let window = Window::same([kernel; 3], [stride; 3], [side; 3]);
-            assert_eq!(window.places([side; 3]), [side.div_ceil(stride); 3]);
-            assert!(window.after[0] - window.before[0] <= 1);
+            assert_eq!(window.output_size([side; 3]), [side.div_ceil(stride); 3]);
+            assert!(window.pad_after[0] - window.pad_before[0] <= 1);
         }
     }
 }

@@ -1,8 +1,7 @@
 //! The CPU's convolutions and pools against Burn's operations.
 
 use burn::tensor::{Device, Distribution, Tensor};
-use vitok::nn::conv::{Activation, Convolution, max_pool, max_pool_composed, mean_pool, mean_pool_composed};
-use vitok::nn::window::Window;
+use vitok::internals::{Activation, Convolution, Window, max_pool, max_pool_composed, mean_pool, mean_pool_composed};
 
 use crate::golden::assert_close;
 
@@ -14,7 +13,7 @@ fn values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.try_into_vec_as().unwrap()
 }
 
-/// Windows of all kinds on images, among them such whose places do not fill a panel, and on clips.
+/// Windows of all kinds on images and on clips; for some the output positions do not fill a panel.
 fn windows() -> Vec<(Window, [usize; 3])> {
     vec![
         (Window::square(1, 1, 0), [1, 9, 13]),
@@ -44,10 +43,10 @@ fn convolutions_are_burns() {
                 activation,
             };
             let x = random([2, inputs, t, h, w]);
-            let found = convolution.forward(x.clone(), window);
-            let wanted = convolution.composed(x, window);
-            assert_eq!(found.dims(), wanted.dims(), "{window:?}");
-            assert_close("convolution", &values(found), &values(wanted), 1e-5);
+            let actual = convolution.forward(x.clone(), window);
+            let expected = convolution.composed(x, window);
+            assert_eq!(actual.dims(), expected.dims(), "{window:?}");
+            assert_close("convolution", &values(actual), &values(expected), 1e-5);
         }
     }
 }
@@ -56,15 +55,15 @@ fn convolutions_are_burns() {
 fn pools_are_burns() {
     for (window, [t, h, w]) in windows() {
         let x = random([2, 3, t, h, w]);
-        let [found, wanted] = [max_pool(x.clone(), window), max_pool_composed(x.clone(), window)].map(values);
-        assert_eq!(found, wanted, "{window:?}");
+        let [actual, expected] = [max_pool(x.clone(), window), max_pool_composed(x.clone(), window)].map(values);
+        assert_eq!(actual, expected, "{window:?}");
         // Burn's mean pools on images divide by what its padding leaves only where both sides
         // have as much of it.
-        if window.is_flat() && window.before == window.after {
+        if window.is_2d() && window.pad_before == window.pad_after {
             for count_padding in [true, false] {
-                let found = mean_pool(x.clone(), window, count_padding);
-                let wanted = mean_pool_composed(x.clone(), window, count_padding);
-                assert_close("mean", &values(found), &values(wanted), 1e-5);
+                let actual = mean_pool(x.clone(), window, count_padding);
+                let expected = mean_pool_composed(x.clone(), window, count_padding);
+                assert_close("mean", &values(actual), &values(expected), 1e-5);
             }
         }
     }

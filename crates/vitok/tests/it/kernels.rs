@@ -8,7 +8,7 @@ use vitok::nn::{Attention, BlockKind, Rope, StackConfig};
 use vitok::nn::{AttentionContext, Block, params};
 use vitok::patches::{BatchLayout, Sequence, TokenGrid};
 
-/// Sequences of these grids (frames, rows, columns), padded to the longest and `extra` places.
+/// Sequences of these grids (frames, rows, columns), padded to the longest and `extra` positions.
 fn layout(grids: &[(usize, usize, usize)], extra: usize) -> BatchLayout {
     let items = grids.iter().map(|&(frames, rows, cols)| Sequence {
         shape: ClipShape {
@@ -61,10 +61,10 @@ fn host<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 }
 
 /// Both are numbers, and differ by little beside the largest of them.
-fn assert_close(what: &str, found: &[f32], wanted: &[f32]) {
-    assert_eq!(found.len(), wanted.len(), "{what}");
-    let largest = wanted.iter().fold(0.1f32, |m, v| m.max(v.abs()));
-    let worst = found.iter().zip(wanted).map(|(a, b)| (a - b).abs());
+fn assert_close(what: &str, actual: &[f32], expected: &[f32]) {
+    assert_eq!(actual.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(0.1f32, |m, v| m.max(v.abs()));
+    let worst = actual.iter().zip(expected).map(|(a, b)| (a - b).abs());
     let worst = worst.fold(0.0, |m, d| if d.is_nan() { f32::INFINITY } else { m.max(d) });
     assert!(worst <= 2e-5 * largest, "{what}: {worst:e} beside {largest}");
 }
@@ -77,27 +77,27 @@ fn check(stack: &StackConfig, kind: BlockKind, rope: Rope, attention: Attention,
     let x = TensorData::new(values(count, 2.0, &mut rng), shape);
     let weights = TensorData::new(values(count, 1.0, &mut rng), shape);
 
-    let run = |recorded: bool, fused: bool| {
-        let device = match recorded {
+    let run = |autodiff: bool, fused: bool| {
+        let device = match autodiff {
             true => Device::flex().autodiff(),
             false => Device::flex(),
         };
         let block = block(stack, kind, &device, 3);
         let x = Tensor::<3>::from_data(x.clone(), &device);
-        let x = if recorded { x.require_grad() } else { x };
+        let x = if autodiff { x.require_grad() } else { x };
         let context = if fused {
             AttentionContext::new
         } else {
             AttentionContext::composed
         };
         let context = context(&x, layout, attention, rope, stack.head_dim());
-        assert_eq!(matches!(context, AttentionContext::Fused(_)), fused);
+        assert_eq!(context.is_fused(), fused);
         let y = layout.clear_padding(block.forward(x.clone(), stack.heads, &context));
         (block, x, y)
     };
-    let (_, _, wanted) = run(false, false);
-    let wanted = host(wanted);
-    assert_close(&format!("{case}: result"), &host(run(false, true).2), &wanted);
+    let (_, _, expected) = run(false, false);
+    let expected = host(expected);
+    assert_close(&format!("{case}: result"), &host(run(false, true).2), &expected);
 
     let gradients = |fused| {
         let (block, x, y) = run(true, fused);
@@ -106,13 +106,17 @@ fn check(stack: &StackConfig, kind: BlockKind, rope: Rope, attention: Attention,
         let of_x = host(layout.clear_padding(x.grad(&all).unwrap()));
         (host(y), of_x, params::gradients(&block, &all))
     };
-    let (y, of_x, found) = gradients(true);
-    let (_, wanted_of_x, wanted_gradients) = gradients(false);
-    assert_close(&format!("{case}: recorded result"), &y, &wanted);
-    assert_close(&format!("{case}: input"), &of_x, &wanted_of_x);
-    assert_eq!(found.len(), wanted_gradients.len());
-    for (name, wanted) in wanted_gradients {
-        assert_close(&format!("{case}: {name}"), &host(found[&name].clone()), &host(wanted));
+    let (y, of_x, actual) = gradients(true);
+    let (_, expected_of_x, expected_gradients) = gradients(false);
+    assert_close(&format!("{case}: result with autodiff"), &y, &expected);
+    assert_close(&format!("{case}: input"), &of_x, &expected_of_x);
+    assert_eq!(actual.len(), expected_gradients.len());
+    for (name, expected) in expected_gradients {
+        assert_close(
+            &format!("{case}: {name}"),
+            &host(actual[&name].clone()),
+            &host(expected),
+        );
     }
 }
 
@@ -171,7 +175,7 @@ fn a_window_needs_no_square_of_memory() {
     };
     let long = run(&layout(&[(1, 256, 256)], 0));
     let short = run(&layout(&[(1, 1, 256)], 0));
-    // The first row of tokens, but for those at its end, sees nothing of the others.
+    // The first row of tokens, but for those at its end, attends to none of the others.
     let count = (256 - 40) * stack.width;
     assert_close("the first row", &long[..count], &short[..count]);
 }

@@ -1,68 +1,54 @@
-//! A transformer block over panels: forward, and what the way back needs to know of it.
+//! A transformer block over panels, forward.
 
 use rayon::prelude::*;
 
-use super::attention::{Heads, Turn, attend, inverse_rms};
+use super::attention::attention;
+use super::block_params::{BlockParams, WeightBias};
 use super::buffers::{copied, zeros};
-use super::elementwise::{Row, rows, rows_mut, sum_rows};
-use super::gemm::{ROWS, TILE, dispatch, vectorized};
-use super::linear::{MOST_ROWS, Term, add_products, products};
-use super::panels::PanelLayout;
-use super::softmax::Gate;
+use super::elementwise::rows_mut;
+use super::gemm::{ROWS, TILE};
+use super::linear::{MAX_ROWS, Matmul, add_linear, linear};
+use super::norm::normalize;
+use super::panels::{Heads, PanelLayout};
+use super::rope::QkNormRope;
+use super::simd::vectorized;
+use super::swiglu::{swiglu, swiglu_panels};
 
-/// Panels whose MLP is computed before the next panels': bounds the memory of long sequences.
-const GROUP: usize = 64;
+/// Panels that go through the MLP at once: bounds the memory of long sequences.
+const MLP_PANELS: usize = 64;
 
-pub(super) const EPSILON: f32 = 1e-6;
-
-/// A LayerNorm, or an RMSNorm without bias.
-#[derive(Clone, Copy)]
-pub struct NormWeights<'a> {
-    pub weight: &'a [f32],
-    pub bias: Option<&'a [f32]>,
-}
-
-/// A linear layer.
-#[derive(Clone, Copy)]
-pub struct LinearWeights<'a> {
-    pub weight: &'a [f32],
-    pub bias: Option<&'a [f32]>,
-}
-
-/// A block's parameters, as they are stored.
-#[derive(Clone, Copy)]
-pub struct Weights<'a> {
+/// A block's sizes and the values of its parameters.
+///
+/// ```text
+/// sequential (with norm2):    x += attn(norm1(x))    x += mlp(norm2(x))
+/// parallel (without):         h = norm1(x)           x += gamma (attn(h) + mlp(h))
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct FusedBlock<'a> {
+    /// Features C of a token.
     pub width: usize,
+    /// Hidden width of the MLP.
     pub hidden: usize,
     pub heads: Heads,
-    pub norm1: NormWeights<'a>,
-    /// RMSNorms of queries and keys.
-    pub qk_norms: Option<[&'a [f32]; 2]>,
-    pub qkv: &'a [f32],
-    pub out: LinearWeights<'a>,
-    /// Sequential blocks only.
-    pub norm2: Option<NormWeights<'a>>,
-    pub fc1: LinearWeights<'a>,
-    pub fc2: LinearWeights<'a>,
-    /// Scale of the branch; parallel blocks only.
-    pub gamma: Option<&'a [f32]>,
+    pub params: BlockParams<&'a [f32]>,
 }
 
-/// What the way back needs besides the block's input and the weights.
+/// What the backward pass needs besides the block's input and parameters, in panels.
 #[derive(Clone)]
-pub struct Saved {
-    /// Queries, keys and values before they are turned.
+pub struct SavedActivations {
+    /// Queries, keys and values before their norms and RoPE.
     pub qkv: Vec<f32>,
-    /// Attention's result and its queries' log-sums.
+    /// Attention's output.
     pub attended: Vec<f32>,
+    /// `[panels][heads][TILE]`: log of the sum of exp(score) of each query.
     pub lse: Vec<f32>,
-    /// The MLP's input before its norm; sequential blocks only.
+    /// The input of `norm2`; sequential blocks only.
     pub middle: Option<Vec<f32>>,
-    /// Value and gate of the MLP.
+    /// The output of `fc1`: values and gates of the MLP.
     pub fc1: Vec<f32>,
 }
 
-/// Buffers that a stack's blocks share.
+/// Buffers that the blocks of a stack share.
 #[derive(Default)]
 pub struct Scratch {
     normed: Vec<f32>,
@@ -71,17 +57,52 @@ pub struct Scratch {
     gated: Vec<f32>,
 }
 
-impl<'a> Weights<'a> {
-    pub(super) fn turn(&self, geometry: &'a PanelLayout) -> Turn<'a> {
-        Turn {
-            heads: self.heads,
-            norms: self.qk_norms,
-            geometry,
+impl<'a> FusedBlock<'a> {
+    /// A block with `heads` heads.
+    ///
+    /// # Panics
+    /// If the parameters' sizes do not fit together, or if there are some that neither formula has.
+    pub fn new(heads: usize, params: BlockParams<&'a [f32]>) -> Self {
+        let width = params.norm1.weight.len();
+        let hidden = params.ffn.fc2.weight.len() / width;
+        let (attn, ffn) = (&params.attn, &params.ffn);
+        let weights = [attn.qkv_proj, attn.out_proj.weight, ffn.fc1.weight, ffn.fc2.weight].map(<[f32]>::len);
+        assert_eq!(
+            weights,
+            [3 * width, width, 2 * hidden, hidden].map(|features| features * width)
+        );
+        match params.norm2 {
+            Some(_) => assert!(params.layer_scale.is_none(), "a sequential block with a layer scale"),
+            None => {
+                let biased = attn.out_proj.bias.is_some() || ffn.fc2.bias.is_some();
+                assert!(!biased, "a parallel block with a bias after attention or MLP");
+            }
+        }
+        Self {
+            width,
+            hidden,
+            heads: Heads {
+                count: heads,
+                dim: width / heads,
+            },
+            params,
         }
     }
 
-    /// Sends `x` through the block, in place.
-    pub fn forward(&self, geometry: &PanelLayout, x: &mut [f32], scratch: &mut Scratch) {
+    /// The norms and RoPE of queries and keys.
+    pub(super) fn qk_norm_rope<'l>(&self, layout: &'l PanelLayout) -> QkNormRope<'l>
+    where
+        'a: 'l,
+    {
+        QkNormRope {
+            heads: self.heads,
+            norms: [self.params.attn.norm_q, self.params.attn.norm_k],
+            layout,
+        }
+    }
+
+    /// Panels `x` through the block, in place.
+    pub fn forward(&self, layout: &PanelLayout, x: &mut [f32], scratch: &mut Scratch) {
         let (width, hidden) = (self.width, self.hidden);
         let Scratch {
             normed,
@@ -89,17 +110,17 @@ impl<'a> Weights<'a> {
             attended,
             gated,
         } = scratch;
-        normed.resize(geometry.size(width), 0.0);
-        qkv.resize(geometry.size(3 * width), 0.0);
-        let group = GROUP.min(geometry.panels.len()).max(1);
+        normed.resize(layout.size(width), 0.0);
+        qkv.resize(layout.size(3 * width), 0.0);
+        let group = MLP_PANELS.min(layout.panels.len()).max(1);
         attended.resize(group * width * TILE, 0.0);
         gated.resize(group * hidden * TILE, 0.0);
 
-        normalize(self.norm1, x, normed);
-        let turn = self.turn(geometry);
-        let term = Term::new(self.qkv, width, 3 * width, normed);
-        products(geometry, 0, &[term], qkv, self.heads.dim, |rows, panel, out| {
-            turn.forward(rows.start, panel, out);
+        normalize(self.params.norm1, x, normed);
+        let qk_norm_rope = self.qk_norm_rope(layout);
+        let matmul = Matmul::new(self.params.attn.qkv_proj, width, 3 * width, normed);
+        linear(layout, 0, &[matmul], qkv, self.heads.dim, |rows, panel, out| {
+            qk_norm_rope.forward(rows.start, panel, out);
         });
         let size = width * TILE;
         let groups = x.chunks_mut(group * size).zip(normed.chunks_mut(group * size));
@@ -107,137 +128,133 @@ impl<'a> Weights<'a> {
             let first = g * group;
             let attended = &mut attended[..x.len()];
             let gated = &mut gated[..x.len() / width * hidden];
-            attend(geometry, self.heads, first, qkv, attended, None);
-            if let Some(norm2) = self.norm2 {
-                self.add_attended(geometry, first, attended, x);
+            attention(layout, self.heads, first, qkv, attended, None);
+            if let Some(norm2) = self.params.norm2 {
+                self.add_out_proj(layout, first, attended, x);
                 normalize(norm2, x, normed);
-                self.gate(geometry, first, normed, gated);
-                self.add_gated(geometry, first, gated, x);
+                self.fc1_swiglu(layout, first, normed, gated);
+                self.add_fc2(layout, first, gated, x);
             } else {
-                self.gate(geometry, first, normed, gated);
-                self.add_branch(geometry, first, attended, gated, x);
+                self.fc1_swiglu(layout, first, normed, gated);
+                self.add_branches(layout, first, attended, gated, x);
             }
         }
     }
 
-    /// [`forward`](Self::forward), keeping what [`backward`](Self::backward) needs.
-    pub fn forward_saving(&self, geometry: &PanelLayout, x: &[f32]) -> (Vec<f32>, Saved) {
+    /// [`forward`](Self::forward) to new panels, saving what the backward pass needs.
+    pub fn forward_saving(&self, layout: &PanelLayout, x: &[f32]) -> (Vec<f32>, SavedActivations) {
         let (width, hidden) = (self.width, self.hidden);
         let mut normed = zeros(x.len());
-        normalize(self.norm1, x, &mut normed);
-        let mut qkv = zeros(geometry.size(3 * width));
-        let term = Term::new(self.qkv, width, 3 * width, &normed);
-        products(geometry, 0, &[term], &mut qkv, ROWS, |_, _, _| ());
-        let turned = self.turned(geometry, &qkv);
+        normalize(self.params.norm1, x, &mut normed);
+        let mut qkv = zeros(layout.size(3 * width));
+        let matmul = Matmul::new(self.params.attn.qkv_proj, width, 3 * width, &normed);
+        linear(layout, 0, &[matmul], &mut qkv, ROWS, |_, _, _| ());
+        let rotated = self.rotated(layout, &qkv);
         let mut attended = zeros(x.len());
-        let mut lse = zeros(geometry.size(self.heads.heads));
-        attend(geometry, self.heads, 0, &turned, &mut attended, Some(&mut lse));
-        drop(turned);
+        let mut lse = zeros(layout.size(self.heads.count));
+        attention(layout, self.heads, 0, &rotated, &mut attended, Some(&mut lse));
+        drop(rotated);
 
         let mut y = copied(x);
-        let middle = self.norm2.map(|norm2| {
-            self.add_attended(geometry, 0, &attended, &mut y);
+        let middle = self.params.norm2.map(|norm2| {
+            self.add_out_proj(layout, 0, &attended, &mut y);
             normalize(norm2, &y, &mut normed);
             copied(&y)
         });
-        let mut fc1 = zeros(geometry.size(2 * hidden));
-        let term = Term::new(self.fc1.weight, width, 2 * hidden, &normed);
-        products(geometry, 0, &[term], &mut fc1, ROWS, |rows, _, out| {
-            if let Some(bias) = self.fc1.bias {
+        let fc1 = self.fc1(layout, &normed);
+        let mut gated = zeros(layout.size(hidden));
+        swiglu_panels(hidden, &fc1, &mut gated);
+        match self.params.norm2 {
+            Some(_) => self.add_fc2(layout, 0, &gated, &mut y),
+            None => self.add_branches(layout, 0, &attended, &gated, &mut y),
+        }
+        let saved = SavedActivations {
+            qkv,
+            attended,
+            lse,
+            middle,
+            fc1,
+        };
+        (y, saved)
+    }
+
+    /// A copy of `qkv` with queries and keys normalized and rotated, and queries scaled.
+    pub(super) fn rotated(&self, layout: &PanelLayout, qkv: &[f32]) -> Vec<f32> {
+        let mut rotated = copied(qkv);
+        let qk_norm_rope = self.qk_norm_rope(layout);
+        let panels = rotated.par_chunks_mut(self.heads.panel_size()).enumerate();
+        panels.for_each(|(panel, values)| qk_norm_rope.forward(0, panel, values));
+        rotated
+    }
+
+    /// Adds attention's output projection to `x`.
+    fn add_out_proj(&self, layout: &PanelLayout, first: usize, attended: &[f32], x: &mut [f32]) {
+        let WeightBias { weight, bias } = self.params.attn.out_proj;
+        let matmul = Matmul::new(weight, self.width, self.width, attended);
+        add_linear(layout, first, &[matmul], x, |row| (1.0, bias.map_or(0.0, |b| b[row])));
+    }
+
+    /// Adds the MLP's second layer to `x`.
+    fn add_fc2(&self, layout: &PanelLayout, first: usize, gated: &[f32], x: &mut [f32]) {
+        let WeightBias { weight, bias } = self.params.ffn.fc2;
+        let matmul = Matmul::new(weight, self.hidden, self.width, gated);
+        add_linear(layout, first, &[matmul], x, |row| (1.0, bias.map_or(0.0, |b| b[row])));
+    }
+
+    /// The MLP's first layer, values and gates.
+    fn fc1(&self, layout: &PanelLayout, normed: &[f32]) -> Vec<f32> {
+        let WeightBias { weight, bias } = self.params.ffn.fc1;
+        let mut fc1 = zeros(layout.size(2 * self.hidden));
+        let matmul = Matmul::new(weight, self.width, 2 * self.hidden, normed);
+        linear(layout, 0, &[matmul], &mut fc1, ROWS, |rows, _, out| {
+            if let Some(bias) = bias {
                 vectorized(
                     #[inline(always)]
                     || add_bias(out, &bias[rows.clone()]),
                 );
             }
         });
-        let mut gated = zeros(geometry.size(hidden));
-        let both = fc1.par_chunks(2 * hidden * TILE);
-        gated.par_chunks_mut(hidden * TILE).zip(both).for_each(|(gated, both)| {
-            let (value, gate) = both.split_at(hidden * TILE);
-            gated.copy_from_slice(value);
-            dispatch(Gate {
-                values: gated,
-                gates: gate,
-            });
-        });
-        match self.norm2 {
-            Some(_) => self.add_gated(geometry, 0, &gated, &mut y),
-            None => self.add_branch(geometry, 0, &attended, &gated, &mut y),
-        }
-        (
-            y,
-            Saved {
-                qkv,
-                attended,
-                lse,
-                middle,
-                fc1,
-            },
-        )
+        fc1
     }
 
-    /// `qkv` with its queries and keys turned.
-    pub(super) fn turned(&self, geometry: &PanelLayout, qkv: &[f32]) -> Vec<f32> {
-        let mut turned = copied(qkv);
-        let turn = self.turn(geometry);
-        let panels = turned.par_chunks_mut(3 * self.width * TILE).enumerate();
-        panels.for_each(|(panel, values)| turn.forward(0, panel, values));
-        turned
-    }
-
-    /// Attention's projection, added to `x`.
-    fn add_attended(&self, geometry: &PanelLayout, first: usize, attended: &[f32], x: &mut [f32]) {
-        let term = Term::new(self.out.weight, self.width, self.width, attended);
-        add(geometry, first, term, self.out.bias, x);
-    }
-
-    /// The MLP's second layer, added to `x`.
-    fn add_gated(&self, geometry: &PanelLayout, first: usize, gated: &[f32], x: &mut [f32]) {
-        let term = Term::new(self.fc2.weight, self.hidden, self.width, gated);
-        add(geometry, first, term, self.fc2.bias, x);
-    }
-
-    /// `silu(gate) * value`, of the MLP's first layer.
-    fn gate(&self, geometry: &PanelLayout, first: usize, normed: &[f32], gated: &mut [f32]) {
+    /// The MLP's first layer and gate, `silu(gate) * value`, without keeping values and gates.
+    fn fc1_swiglu(&self, layout: &PanelLayout, first: usize, normed: &[f32], gated: &mut [f32]) {
         let (width, hidden) = (self.width, self.hidden);
-        let values = Term::new(self.fc1.weight, width, hidden, normed);
-        let gates = Term::new(&self.fc1.weight[hidden * width..], width, hidden, normed);
-        products(geometry, first, &[values], gated, ROWS, |range, panel, out| {
-            let lanes = geometry.panels[first + panel].tokens;
-            let mut buffer = [0.0; MOST_ROWS * TILE];
+        let WeightBias { weight, bias } = self.params.ffn.fc1;
+        let values = Matmul::new(weight, width, hidden, normed);
+        let gates = Matmul::new(&weight[hidden * width..], width, hidden, normed);
+        linear(layout, first, &[values], gated, ROWS, |range, panel, out| {
+            let tokens = layout.panels[first + panel].tokens;
+            let mut buffer = [0.0; MAX_ROWS * TILE];
             let gate = &mut buffer[..out.len()];
-            gates.compute(range.clone(), panel, lanes, gate, false);
+            gates.compute(range.clone(), panel, tokens, gate, false);
             vectorized(
                 #[inline(always)]
                 || {
-                    if let Some(bias) = self.fc1.bias {
+                    if let Some(bias) = bias {
                         add_bias(out, &bias[range.clone()]);
                         add_bias(gate, &bias[hidden + range.start..hidden + range.end]);
                     }
                 },
             );
-            dispatch(Gate {
-                values: out,
-                gates: gate,
-            });
+            swiglu(out, gate);
         });
     }
 
-    /// Attention and MLP, scaled, added to `x`.
-    fn add_branch(&self, geometry: &PanelLayout, first: usize, attended: &[f32], gated: &[f32], x: &mut [f32]) {
+    /// Adds attention's output projection and the MLP's second layer, scaled by gamma, to `x`.
+    fn add_branches(&self, layout: &PanelLayout, first: usize, attended: &[f32], gated: &[f32], x: &mut [f32]) {
         let (width, hidden) = (self.width, self.hidden);
-        let terms = [
-            Term::new(self.out.weight, width, width, attended),
-            Term::new(self.fc2.weight, hidden, width, gated),
+        let BlockParams {
+            attn, ffn, layer_scale, ..
+        } = self.params;
+        let matmuls = [
+            Matmul::new(attn.out_proj.weight, width, width, attended),
+            Matmul::new(ffn.fc2.weight, hidden, width, gated),
         ];
-        add_products(geometry, first, &terms, x, |row| {
-            (self.gamma.map_or(1.0, |g| g[row]), 0.0)
+        add_linear(layout, first, &matmuls, x, |row| {
+            (layer_scale.map_or(1.0, |gamma| gamma[row]), 0.0)
         });
     }
-}
-
-fn add(geometry: &PanelLayout, first: usize, term: Term, bias: Option<&[f32]>, x: &mut [f32]) {
-    add_products(geometry, first, &[term], x, |row| (1.0, bias.map_or(0.0, |b| b[row])));
 }
 
 /// Adds each row's bias.
@@ -248,45 +265,4 @@ fn add_bias(values: &mut [f32], bias: &[f32]) {
             *value += bias;
         }
     }
-}
-
-/// LayerNorm or RMSNorm of every token of `x`, to `out`.
-pub(super) fn normalize(norm: NormWeights, x: &[f32], out: &mut [f32]) {
-    let size = norm.weight.len() * TILE;
-    out.par_chunks_mut(size).zip(x.par_chunks(size)).for_each(|(out, x)| {
-        vectorized(
-            #[inline(always)]
-            || {
-                let (x, out) = (rows(x), rows_mut(out));
-                match norm.bias {
-                    None => {
-                        let inverse = inverse_rms(x);
-                        for ((out, x), weight) in out.iter_mut().zip(x).zip(norm.weight) {
-                            for lane in 0..TILE {
-                                out[lane] = x[lane] * inverse[lane] * weight;
-                            }
-                        }
-                    }
-                    Some(bias) => {
-                        let (mean, inverse) = mean_and_inverse(x);
-                        let affine = norm.weight.iter().zip(bias);
-                        for ((out, x), (weight, bias)) in out.iter_mut().zip(x).zip(affine) {
-                            for lane in 0..TILE {
-                                out[lane] = (x[lane] - mean[lane]) * inverse[lane] * weight + bias;
-                            }
-                        }
-                    }
-                }
-            },
-        );
-    });
-}
-
-/// Mean and 1 / sqrt(variance + eps) of every token.
-#[inline(always)]
-pub(super) fn mean_and_inverse(x: &[Row]) -> (Row, Row) {
-    let count = x.len() as f32;
-    let mean = sum_rows(x, |_, x| x).map(|sum| sum / count);
-    let squares = sum_rows(x, |lane, x| (x - mean[lane]) * (x - mean[lane]));
-    (mean, squares.map(|sum| 1.0 / (sum / count + EPSILON).sqrt()))
 }

@@ -1,177 +1,169 @@
-//! The way back through a block. Products are computed once, as in the forward pass; norms, turns,
+//! A transformer block over panels, backward. Matrix products are computed once, as in the forward pass; norms, RoPE,
 //! the gate and attention's weights are computed again, which is cheaper than keeping them.
 
 use rayon::prelude::*;
 
-use super::attention::{attend_backward, rms_backward};
-use super::block::{NormWeights, Saved, Weights, mean_and_inverse, normalize};
+use super::attention_backward::attention_backward;
+use super::block::{FusedBlock, SavedActivations};
+use super::block_params::{AttentionParams, BlockParams, MlpParams, WeightBias};
 use super::buffers::zeros;
-use super::elementwise::{Row, rows, rows_mut};
-use super::gemm::{ROWS, TILE, dispatch, vectorized};
-use super::linear::{Term, Turned, products};
+use super::elementwise::{rows, rows_mut};
+use super::gemm::{ROWS, TILE};
+use super::linear::{Matmul, TransposedPanels, linear};
+use super::norm::{norm_backward, normalize};
 use super::panels::PanelLayout;
-use super::softmax::GateBack;
+use super::simd::vectorized;
+use super::swiglu::swiglu_backward;
 
-/// Gradients of a block's parameters; those it does not have are absent.
-pub struct Gradients {
-    pub norm1: NormGradients,
-    pub qk_norms: Option<[Vec<f32>; 2]>,
-    pub qkv: Vec<f32>,
-    pub out: Vec<f32>,
-    pub out_bias: Option<Vec<f32>>,
-    pub norm2: Option<NormGradients>,
-    pub fc1: Vec<f32>,
-    pub fc1_bias: Option<Vec<f32>>,
-    pub fc2: Vec<f32>,
-    pub fc2_bias: Option<Vec<f32>>,
-    pub gamma: Option<Vec<f32>>,
-}
-
-/// Gradients of a norm's weight and bias.
-pub struct NormGradients {
-    pub weight: Vec<f32>,
-    pub bias: Option<Vec<f32>>,
-}
-
-impl Gradients {
-    /// The gradients in the order of the parameters.
-    pub fn into_list(self) -> Vec<Vec<f32>> {
-        let (qk_norms, norm2) = (self.qk_norms.map(Vec::from), self.norm2);
-        let (norm2, norm2_bias) = norm2.map_or((None, None), |n| (Some(n.weight), n.bias));
-        let mut list = vec![self.norm1.weight];
-        list.extend(self.norm1.bias);
-        list.extend(qk_norms.into_iter().flatten());
-        list.extend([self.qkv, self.out]);
-        list.extend(self.out_bias);
-        list.extend(norm2);
-        list.extend(norm2_bias);
-        list.push(self.fc1);
-        list.extend(self.fc1_bias);
-        list.push(self.fc2);
-        list.extend(self.fc2_bias);
-        list.extend(self.gamma);
-        list
-    }
-}
-
-impl Weights<'_> {
-    /// The gradients of the block's input and parameters, from `dy`, that of its result.
-    pub fn backward(&self, geometry: &PanelLayout, x: &[f32], saved: Saved, dy: &[f32]) -> (Vec<f32>, Gradients) {
+impl FusedBlock<'_> {
+    /// The gradients of the block's input `x` and of its parameters, from `dy`, that of its output; all in panels.
+    pub fn backward(
+        &self,
+        layout: &PanelLayout,
+        x: &[f32],
+        saved: SavedActivations,
+        dy: &[f32],
+    ) -> (Vec<f32>, BlockParams<Vec<f32>>) {
         let (width, hidden) = (self.width, self.hidden);
-        let Saved {
+        let BlockParams {
+            norm1,
+            attn,
+            norm2,
+            ffn,
+            layer_scale,
+        } = self.params;
+        let SavedActivations {
             qkv,
             attended,
             lse,
             middle,
             mut fc1,
         } = saved;
-        // The gradient of the branches' sum, where it differs from that of the result.
-        let scaled = self.gamma.map(|gamma| scaled_rows(dy, gamma));
-        let d_branch = scaled.as_deref().unwrap_or(dy);
+        // The gradient of the branches' sum, where it differs from that of the output.
+        let scaled = layer_scale.map(|gamma| scaled_rows(dy, gamma));
+        let d_branches = scaled.as_deref().unwrap_or(dy);
 
         // The MLP's second layer and its gate; `fc1` becomes its own gradient.
-        let mut gated = back(geometry, &[Term::back(self.fc2.weight, width, hidden, d_branch)]);
-        gate_backward(hidden, &mut fc1, &mut gated);
+        let mut gated = sum_of(layout, &[Matmul::transposed(ffn.fc2.weight, width, hidden, d_branches)]);
+        swiglu_backward(hidden, &mut fc1, &mut gated);
         let d_fc1 = fc1;
-        let mut fc2 = Turned::new(&gated, hidden).weight_gradient(dy, width);
+        let mut fc2_weight = TransposedPanels::new(&gated, hidden).weight_gradient(dy, width);
         drop(gated);
-        let fc2_bias = self.fc2.bias.map(|_| sums_of_rows(dy, width));
+        let fc2_bias = ffn.fc2.bias.map(|_| sum_of_tokens(dy, width));
         let mut normed = zeros(x.len());
-        let fc1_bias = self.fc1.bias.map(|_| sums_of_rows(&d_fc1, 2 * hidden));
-        let mlp_back = Term::back(self.fc1.weight, 2 * hidden, width, &d_fc1);
+        let fc1_bias = ffn.fc1.bias.map(|_| sum_of_tokens(&d_fc1, 2 * hidden));
+        let through_fc1 = Matmul::transposed(ffn.fc1.weight, 2 * hidden, width, &d_fc1);
 
-        // In a sequential block the MLP's gradient joins before attention's way back begins.
-        let (d_middle, fc1, norm2) = match (self.norm2, middle) {
+        // In a sequential block the MLP's gradient joins the residual stream before attention's backward begins.
+        let (d_middle, fc1_weight, norm2) = match (norm2, middle) {
             (Some(norm2), Some(middle)) => {
                 normalize(norm2, &middle, &mut normed);
-                let fc1 = Turned::new(&normed, width).weight_gradient(&d_fc1, 2 * hidden);
-                let mut d_middle = back(geometry, &[mlp_back]);
+                let fc1_weight = TransposedPanels::new(&normed, width).weight_gradient(&d_fc1, 2 * hidden);
+                let mut d_middle = sum_of(layout, &[through_fc1]);
                 let norm2 = norm_backward(norm2, &middle, &mut d_middle, dy);
-                (Some(d_middle), Some(fc1), Some(norm2))
+                (Some(d_middle), Some(fc1_weight), Some(norm2))
             }
             _ => (None, None, None),
         };
-        let d_projected = d_middle.as_deref().unwrap_or(d_branch);
+        let d_projected = d_middle.as_deref().unwrap_or(d_branches);
         let residual = d_middle.as_deref().unwrap_or(dy);
 
         // Attention.
-        let d_attended = back(geometry, &[Term::back(self.out.weight, width, width, d_projected)]);
-        let mut out = Turned::new(&attended, width).weight_gradient(residual, width);
-        let out_bias = self.out.bias.map(|_| sums_of_rows(residual, width));
-        let turned = self.turned(geometry, &qkv);
-        let mut d_qkv = attend_backward(geometry, self.heads, &turned, &attended, &lse, &d_attended);
-        drop((turned, d_attended, attended));
-        let qk_norms = self.turn_back(geometry, &qkv, &mut d_qkv);
+        let d_attended = sum_of(
+            layout,
+            &[Matmul::transposed(attn.out_proj.weight, width, width, d_projected)],
+        );
+        let mut out_weight = TransposedPanels::new(&attended, width).weight_gradient(residual, width);
+        let out_bias = attn.out_proj.bias.map(|_| sum_of_tokens(residual, width));
+        let rotated = self.rotated(layout, &qkv);
+        let mut d_qkv = attention_backward(layout, self.heads, &rotated, &attended, &lse, &d_attended);
+        drop((rotated, d_attended, attended));
+        let [norm_q, norm_k] = self.qk_norm_rope_backward(layout, &qkv, &mut d_qkv);
         drop(qkv);
 
         // The input's norm and the layers that read it.
-        normalize(self.norm1, x, &mut normed);
-        let turned = Turned::new(&normed, width);
+        normalize(norm1, x, &mut normed);
+        let transposed = TransposedPanels::new(&normed, width);
         drop(normed);
-        let qkv = turned.weight_gradient(&d_qkv, 3 * width);
-        let fc1 = fc1.unwrap_or_else(|| turned.weight_gradient(&d_fc1, 2 * hidden));
-        drop(turned);
-        let qkv_back = Term::back(self.qkv, 3 * width, width, &d_qkv);
-        let mut dx = match self.norm2 {
-            Some(_) => back(geometry, &[qkv_back]),
-            None => back(geometry, &[qkv_back, mlp_back]),
+        let qkv_proj = transposed.weight_gradient(&d_qkv, 3 * width);
+        let fc1_weight = fc1_weight.unwrap_or_else(|| transposed.weight_gradient(&d_fc1, 2 * hidden));
+        drop(transposed);
+        let through_qkv = Matmul::transposed(attn.qkv_proj, 3 * width, width, &d_qkv);
+        let mut dx = match norm2 {
+            Some(_) => sum_of(layout, &[through_qkv]),
+            None => sum_of(layout, &[through_qkv, through_fc1]),
         };
-        let norm1 = norm_backward(self.norm1, x, &mut dx, residual);
+        let norm1 = norm_backward(norm1, x, &mut dx, residual);
 
-        // The two weights' gradients were taken from `dy`, before its scale; that of the scale
-        // follows from them: y = gamma * (W a), so d gamma = sum of dy * (W a) = W . (dy a^T).
-        let gamma = self.gamma.map(|gamma| {
-            let layers = [(&mut out, self.out.weight, width), (&mut fc2, self.fc2.weight, hidden)];
+        // The gradients of these two weights were taken from `dy`, before its scale; that of the scale follows from
+        // them: y = gamma * (W a), so d gamma = sum of dy * (W a) = W . (dy a^T).
+        let layer_scale = layer_scale.map(|gamma| {
+            let layers = [
+                (&mut out_weight, attn.out_proj.weight, width),
+                (&mut fc2_weight, ffn.fc2.weight, hidden),
+            ];
             scale_gradients(gamma, layers)
         });
-        let gradients = Gradients {
+        let gradients = BlockParams {
             norm1,
-            qk_norms,
-            qkv,
-            out,
-            out_bias,
+            attn: AttentionParams {
+                norm_q,
+                norm_k,
+                qkv_proj,
+                out_proj: WeightBias {
+                    weight: out_weight,
+                    bias: out_bias,
+                },
+            },
             norm2,
-            fc1,
-            fc1_bias,
-            fc2,
-            fc2_bias,
-            gamma,
+            ffn: MlpParams {
+                fc1: WeightBias {
+                    weight: fc1_weight,
+                    bias: fc1_bias,
+                },
+                fc2: WeightBias {
+                    weight: fc2_weight,
+                    bias: fc2_bias,
+                },
+            },
+            layer_scale,
         };
         (dx, gradients)
     }
 
-    /// Back through the turns and norms of queries and keys, in place.
-    fn turn_back(&self, geometry: &PanelLayout, qkv: &[f32], d_qkv: &mut [f32]) -> Option<[Vec<f32>; 2]> {
+    /// The gradient of RoPE and norms of queries and keys: `d_qkv`, that of their output, becomes that of `qkv`. Returns
+    /// those of the norms' weights.
+    fn qk_norm_rope_backward(&self, layout: &PanelLayout, qkv: &[f32], d_qkv: &mut [f32]) -> [Option<Vec<f32>>; 2] {
         let dim = self.heads.dim;
-        let turn = self.turn(geometry);
-        let size = 3 * self.width * TILE;
-        let mut sums = zeros(geometry.panels.len() * 2 * dim);
+        let qk_norm_rope = self.qk_norm_rope(layout);
+        let size = self.heads.panel_size();
+        let mut sums = zeros(layout.panels.len() * 2 * dim);
         let panels = d_qkv.par_chunks_mut(size).zip(qkv.par_chunks(size)).enumerate();
         panels
             .zip(sums.par_chunks_mut(2 * dim))
-            .for_each(|((panel, (gradient, raw)), sums)| {
-                turn.backward(panel, raw, gradient, sums);
+            .for_each(|((panel, (gradient, qkv)), sums)| {
+                qk_norm_rope.backward(panel, qkv, gradient, sums);
             });
-        self.qk_norms.map(|_| {
-            let sum = |part: usize| {
-                let each = (0..dim).map(|i| {
-                    let panels = sums.chunks(2 * dim);
-                    panels.map(|sums| sums[part * dim + i]).sum()
-                });
-                each.collect()
-            };
-            [sum(0), sum(1)]
-        })
+        let sum = |part: usize| {
+            let each = (0..dim).map(|i| {
+                let panels = sums.chunks(2 * dim);
+                panels.map(|sums| sums[part * dim + i]).sum()
+            });
+            each.collect()
+        };
+        let [norm_q, norm_k] = qk_norm_rope.norms;
+        [norm_q.map(|_| sum(0)), norm_k.map(|_| sum(1))]
     }
 }
 
-/// The sum of products, as new panels.
-fn back(geometry: &PanelLayout, terms: &[Term]) -> Vec<f32> {
-    let mut out = zeros(geometry.size(terms[0].outputs));
-    products(geometry, 0, terms, &mut out, ROWS, |_, _, _| ());
+/// The sum of `matmuls`, as new panels.
+fn sum_of(layout: &PanelLayout, matmuls: &[Matmul]) -> Vec<f32> {
+    let mut out = zeros(layout.size(matmuls[0].out_features()));
+    linear(layout, 0, matmuls, &mut out, ROWS, |_, _, _| ());
     out
 }
 
+/// Panels whose rows are those of `x` times `scale`.
 fn scaled_rows(x: &[f32], scale: &[f32]) -> Vec<f32> {
     let mut out = zeros(x.len());
     let size = scale.len() * TILE;
@@ -190,21 +182,10 @@ fn scaled_rows(x: &[f32], scale: &[f32]) -> Vec<f32> {
     out
 }
 
-/// From the gradient of `silu(gate) * value` in `gated`, and value and gate in `both`, to their
-/// gradients in `both`, and the product itself in `gated`.
-fn gate_backward(hidden: usize, both: &mut [f32], gated: &mut [f32]) {
-    let size = hidden * TILE;
-    let panels = both.par_chunks_mut(2 * size).zip(gated.par_chunks_mut(size));
-    panels.for_each(|(both, gated)| {
-        let (values, gates) = both.split_at_mut(size);
-        dispatch(GateBack { values, gates, gated });
-    });
-}
-
-/// The sum over tokens of each of `count` features.
-fn sums_of_rows(x: &[f32], count: usize) -> Vec<f32> {
-    let mut sums = vec![0.0; count];
-    for panel in x.chunks(count * TILE) {
+/// The sum over tokens of each of `features` features: the gradient of a bias.
+fn sum_of_tokens(x: &[f32], features: usize) -> Vec<f32> {
+    let mut sums = vec![0.0; features];
+    for panel in x.chunks(features * TILE) {
         for (sum, row) in sums.iter_mut().zip(rows(panel)) {
             *sum += row.iter().sum::<f32>();
         }
@@ -212,79 +193,12 @@ fn sums_of_rows(x: &[f32], count: usize) -> Vec<f32> {
     sums
 }
 
-/// Back through a norm of `x`: the gradient of its result becomes that of `x`, plus `residual`.
-fn norm_backward(norm: NormWeights, x: &[f32], gradient: &mut [f32], residual: &[f32]) -> NormGradients {
-    let width = norm.weight.len();
-    let size = width * TILE;
-    let mut sums = zeros(x.len() / size * 2 * width);
-    let panels = gradient
-        .par_chunks_mut(size)
-        .zip(x.par_chunks(size))
-        .zip(residual.par_chunks(size));
-    panels
-        .zip(sums.par_chunks_mut(2 * width))
-        .for_each(|(((gradient, x), residual), sums)| {
-            let (d_weight, d_bias) = sums.split_at_mut(width);
-            vectorized(
-                #[inline(always)]
-                || {
-                    let (x, gradient) = (rows(x), rows_mut(gradient));
-                    match norm.bias {
-                        None => rms_backward(x, norm.weight, gradient, d_weight),
-                        Some(_) => layer_backward(x, norm.weight, gradient, d_weight, d_bias),
-                    }
-                    for (gradient, residual) in gradient.iter_mut().zip(rows(residual)) {
-                        for lane in 0..TILE {
-                            gradient[lane] += residual[lane];
-                        }
-                    }
-                },
-            );
-        });
-    let sum = |from: usize| {
-        let each = (from..from + width).map(|i| sums.chunks(2 * width).map(|s| s[i]).sum());
-        each.collect()
-    };
-    NormGradients {
-        weight: sum(0),
-        bias: norm.bias.map(|_| sum(width)),
-    }
-}
-
-/// As [`rms_backward`], for a LayerNorm.
-#[inline(always)]
-fn layer_backward(x: &[Row], weight: &[f32], gradient: &mut [Row], d_weight: &mut [f32], d_bias: &mut [f32]) {
-    let (mean, inverse) = mean_and_inverse(x);
-    let [mut plain, mut along] = [[0.0; TILE]; 2];
-    let sums = d_weight.iter_mut().zip(d_bias);
-    for (((x, gradient), weight), (d_weight, d_bias)) in x.iter().zip(&mut *gradient).zip(weight).zip(sums) {
-        let [mut with, mut without] = [[0.0; TILE]; 2];
-        for lane in 0..TILE {
-            let normed = (x[lane] - mean[lane]) * inverse[lane];
-            with[lane] = gradient[lane] * normed;
-            without[lane] = gradient[lane];
-            gradient[lane] *= weight;
-            plain[lane] += gradient[lane];
-            along[lane] += gradient[lane] * normed;
-        }
-        *d_weight += with.iter().sum::<f32>();
-        *d_bias += without.iter().sum::<f32>();
-    }
-    let count = x.len() as f32;
-    for (x, gradient) in x.iter().zip(gradient) {
-        for lane in 0..TILE {
-            let normed = (x[lane] - mean[lane]) * inverse[lane];
-            let rest = (plain[lane] + normed * along[lane]) / count;
-            gradient[lane] = inverse[lane] * (gradient[lane] - rest);
-        }
-    }
-}
-
-/// Scales the rows of two weights' gradients, and gives the gradient of the scale.
+/// Scales the rows of two weights' gradients by `gamma`, and returns the gradient of `gamma`. For each layer: the
+/// gradient and the weight, both `[C, in_features]`, and `in_features`.
 fn scale_gradients(gamma: &[f32], layers: [(&mut Vec<f32>, &[f32], usize); 2]) -> Vec<f32> {
     let mut d_gamma = vec![0.0; gamma.len()];
-    for (gradient, weight, inputs) in layers {
-        let rows = gradient.par_chunks_mut(inputs).zip(weight.par_chunks(inputs));
+    for (gradient, weight, in_features) in layers {
+        let rows = gradient.par_chunks_mut(in_features).zip(weight.par_chunks(in_features));
         rows.zip(d_gamma.par_iter_mut().zip(gamma))
             .for_each(|((gradient, weight), (d_gamma, gamma))| {
                 vectorized(

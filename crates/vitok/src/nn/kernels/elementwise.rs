@@ -1,8 +1,9 @@
-//! What is done to single values, written so that the compiler makes vectors of it.
+//! Loops over the rows of a panel, written so that the compiler vectorizes them. A lane is one of a row's [`TILE`]
+//! values: that of a token, or an unused one past the last token of a sequence.
 
 use super::gemm::TILE;
 
-/// One feature of a panel's tokens.
+/// One feature of all tokens of a panel.
 pub type Row = [f32; TILE];
 
 /// The rows of a panel.
@@ -17,7 +18,7 @@ pub fn rows_mut(values: &mut [f32]) -> &mut [Row] {
     values.as_chunks_mut().0
 }
 
-/// The sum over rows of `f`, token by token.
+/// For each lane the sum over rows of `f(lane, value)`.
 #[inline(always)]
 pub fn sum_rows(rows: &[Row], f: impl Fn(usize, f32) -> f32) -> Row {
     let mut sum = [0.0; TILE];
@@ -29,8 +30,8 @@ pub fn sum_rows(rows: &[Row], f: impl Fn(usize, f32) -> f32) -> Row {
     sum
 }
 
-/// Rows become columns: `to[c][r] = from[r][c]`, of `rows` rows, each `from_stride` or `to_stride`
-/// values after the one before it.
+/// `to[c][r] = from[r][c]`, for `rows` rows and `columns` columns of `from`. Rows of `from` are `from_stride` values
+/// apart, those of `to` are `to_stride`.
 #[inline(always)]
 pub fn transpose(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize, rows: usize, columns: usize) {
     /// A square that stays in the first-level cache.

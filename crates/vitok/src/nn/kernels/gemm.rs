@@ -1,13 +1,13 @@
-//! The one product that all others are made of: a few rows of a matrix times a panel.
+//! The matrix product that all layers are made of: some rows of a matrix times a panel.
 //!
-//! A panel holds [`TILE`] tokens of every feature, `[features][TILE]`, so that a vector register
-//! is the same feature of neighboring tokens. The matrix on the left is read as it is stored, one
-//! value broadcast at a time: weights `[out, in]` need neither packing nor a second copy, and the
-//! same code supports their transposes and the products within attention.
+//! A panel holds [`TILE`] tokens of every feature, `[features][TILE]`, so that a vector register holds the same feature
+//! of neighboring tokens. The left-hand matrix is read as it is stored, one value broadcast at a time: weights
+//! `[out, in]` need neither packing nor a second copy, and the same code serves their transposes and the products
+//! within attention.
 
-use std::sync::LazyLock;
+use pulp::{Simd, WithSimd};
 
-use pulp::{Arch, Simd, WithSimd};
+use super::simd::dispatch;
 
 /// Tokens of a panel: four AVX-512 registers, eight of AVX2.
 pub const TILE: usize = 64;
@@ -16,73 +16,51 @@ pub const TILE: usize = 64;
 /// in AVX-512's 32 registers, with two 12 in AVX2's 16.
 pub const ROWS: usize = 6;
 
-static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
-
-/// Runs `work` with this machine's widest vectors.
-#[inline(always)]
-pub fn dispatch<W: WithSimd>(work: W) -> W::Output {
-    ARCH.dispatch(work)
-}
-
-/// Runs `work` with the widest vectors this machine has. Write `#[inline(always)]` before the
-/// closure: what is not inlined is compiled for the narrowest.
-#[inline(always)]
-pub fn vectorized<R>(work: impl FnMut() -> R) -> R {
-    /// Not pulp's own way with closures: a `FnOnce` is called through a function that may not be
-    /// inlined.
-    struct Work<F>(F);
-    impl<R, F: FnMut() -> R> WithSimd for Work<F> {
-        type Output = R;
-        #[inline(always)]
-        fn with_simd<S: Simd>(mut self, _: S) -> R {
-            (self.0)()
-        }
-    }
-    dispatch(Work(work))
-}
-
-/// The matrix on the left. Its value in row `r` and step `k` is
-/// `values[r * row + (k % segment) * step + (k / segment) * jump]`.
+/// The left-hand matrix. Its value in row `r` and column `k` (the index that is summed over) is
+/// `values[r * row_stride + (k % segment) * column_stride + (k / segment) * segment_stride]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Left<'a> {
-    /// Where the first row begins.
+pub struct Lhs<'a> {
+    /// Begins with the first row.
     pub values: &'a [f32],
     /// From row to row.
-    pub row: usize,
-    /// From step to step within a segment.
-    pub step: usize,
-    /// Steps of a segment, after which the matrix goes on elsewhere.
+    pub row_stride: usize,
+    /// From column to column within a segment.
+    pub column_stride: usize,
+    /// Columns of a segment; matrices that lie in panels have one segment a panel.
     pub segment: usize,
     /// From segment to segment.
-    pub jump: usize,
+    pub segment_stride: usize,
 }
 
-impl<'a> Left<'a> {
-    /// A matrix in one piece, of `depth` steps.
-    pub fn new(values: &'a [f32], row: usize, step: usize, depth: usize) -> Self {
+impl<'a> Lhs<'a> {
+    /// A matrix of one segment, with `depth` columns.
+    pub fn new(values: &'a [f32], row_stride: usize, column_stride: usize, depth: usize) -> Self {
         Self {
             values,
-            row,
-            step,
+            row_stride,
+            column_stride,
             segment: depth.max(1),
-            jump: 0,
+            segment_stride: 0,
         }
     }
 }
 
-/// `out[r][lane] = sum over k of left[r][k] * right[k][lane]`, for the first `lanes` lanes.
+/// `out[r][c] = sum over k of lhs[r][k] * rhs[k][c]`, for the first `columns` of a panel's [`TILE`] columns.
 pub struct Gemm<'a> {
-    pub left: Left<'a>,
+    pub lhs: Lhs<'a>,
+    /// Rows of `lhs` and `out`.
     pub rows: usize,
+    /// Columns of `lhs`, rows of `rhs`.
     pub depth: usize,
     /// `[depth][TILE]`.
-    pub right: &'a [f32],
-    /// Row `r` begins at `r * stride`.
+    pub rhs: &'a [f32],
+    /// Row `r` begins at `r * out_stride`.
     pub out: &'a mut [f32],
-    pub stride: usize,
-    pub lanes: usize,
+    pub out_stride: usize,
+    /// At most [`TILE`]; the other columns of `out` stay as they are.
+    pub columns: usize,
     /// Whether to add to what `out` holds.
-    pub add: bool,
+    pub accumulate: bool,
 }
 
 impl Gemm<'_> {
@@ -97,25 +75,25 @@ impl WithSimd for Gemm<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        if self.rows == 0 || self.lanes == 0 {
+        if self.rows == 0 || self.columns == 0 {
             return;
         }
-        let Left {
+        let Lhs {
             values,
-            row,
-            step,
+            row_stride,
+            column_stride,
             segment,
-            jump,
-        } = self.left;
-        // Everything the tiles read and write lies within these bounds.
+            segment_stride,
+        } = self.lhs;
+        // Everything the register tiles read and write lies within these bounds.
         if let Some(last) = self.depth.checked_sub(1) {
-            let within = last.min(segment - 1) * step + last / segment * jump;
-            assert!((self.rows - 1) * row + within < values.len());
+            let within = last.min(segment - 1) * column_stride + last / segment * segment_stride;
+            assert!((self.rows - 1) * row_stride + within < values.len());
         }
-        assert!(self.depth * TILE <= self.right.len() && self.lanes <= TILE);
-        assert!((self.rows - 1) * self.stride + self.lanes <= self.out.len());
+        assert!(self.depth * TILE <= self.rhs.len() && self.columns <= TILE);
+        assert!((self.rows - 1) * self.out_stride + self.columns <= self.out.len());
         match S::F32_LANES {
-            16 => match self.lanes.div_ceil(16) {
+            16 => match self.columns.div_ceil(16) {
                 1 => self.strip::<S, 1>(simd, 0),
                 2 => self.strip::<S, 2>(simd, 0),
                 3 => self.strip::<S, 3>(simd, 0),
@@ -130,86 +108,87 @@ impl WithSimd for Gemm<'_> {
 impl Gemm<'_> {
     #[inline(always)]
     fn strips<S: Simd, const VECTORS: usize>(&mut self, simd: S) {
-        for lane in (0..self.lanes).step_by(VECTORS * S::F32_LANES) {
-            self.strip::<S, VECTORS>(simd, lane);
+        for column in (0..self.columns).step_by(VECTORS * S::F32_LANES) {
+            self.strip::<S, VECTORS>(simd, column);
         }
     }
 
-    /// All rows of `VECTORS` vectors, from `lane` on.
+    /// All rows of `VECTORS` vectors of columns, from column `column` on.
     #[inline(always)]
-    fn strip<S: Simd, const VECTORS: usize>(&mut self, simd: S, lane: usize) {
+    fn strip<S: Simd, const VECTORS: usize>(&mut self, simd: S, column: usize) {
         let mut row = 0;
         while self.rows - row >= ROWS {
-            self.tile::<S, ROWS, VECTORS>(simd, row, lane);
+            self.register_tile::<S, ROWS, VECTORS>(simd, row, column);
             row += ROWS;
         }
         if self.rows - row >= 4 {
-            self.tile::<S, 4, VECTORS>(simd, row, lane);
+            self.register_tile::<S, 4, VECTORS>(simd, row, column);
             row += 4;
         }
         if self.rows - row >= 2 {
-            self.tile::<S, 2, VECTORS>(simd, row, lane);
+            self.register_tile::<S, 2, VECTORS>(simd, row, column);
             row += 2;
         }
         if self.rows - row == 1 {
-            self.tile::<S, 1, VECTORS>(simd, row, lane);
+            self.register_tile::<S, 1, VECTORS>(simd, row, column);
         }
     }
 
+    /// `R` rows from `first` on, of `VECTORS` vectors of columns, whose sums stay in registers.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const VECTORS: usize>(&mut self, simd: S, first: usize, lane: usize) {
-        let Left {
+    fn register_tile<S: Simd, const R: usize, const VECTORS: usize>(&mut self, simd: S, first: usize, column: usize) {
+        let Lhs {
             values,
-            row,
-            step,
+            row_stride,
+            column_stride,
             segment,
-            jump,
-        } = self.left;
+            segment_stride,
+        } = self.lhs;
         let mut sums = [[simd.splat_f32s(0.0); VECTORS]; R];
         let mut done = 0;
-        let mut left = values.as_ptr().wrapping_add(first * row);
-        let mut right = self.right.as_ptr().wrapping_add(lane);
+        let mut lhs = values.as_ptr().wrapping_add(first * row_stride);
+        let mut rhs = self.rhs.as_ptr().wrapping_add(column);
         while done < self.depth {
-            let steps = segment.min(self.depth - done);
-            for k in 0..steps {
-                // SAFETY: `with_simd` has checked that the last row's last step lies within
-                // `values`, and `depth` rows of TILE within `right`; `lane` plus the vectors'
+            let count = segment.min(self.depth - done);
+            for k in 0..count {
+                // SAFETY: `with_simd` has checked that the last row's last column lies within
+                // `values`, and `depth` rows of TILE within `rhs`; `column` plus the vectors'
                 // width is at most TILE, which is a multiple of every strip's width.
                 unsafe {
-                    let at = right.add(k * TILE).cast::<S::f32s>();
+                    let at = rhs.add(k * TILE).cast::<S::f32s>();
                     let tokens: [S::f32s; VECTORS] = std::array::from_fn(|v| at.add(v).read_unaligned());
                     for (r, sums) in sums.iter_mut().enumerate() {
-                        let weight = simd.splat_f32s(*left.add(r * row + k * step));
+                        let weight = simd.splat_f32s(*lhs.add(r * row_stride + k * column_stride));
                         for (sum, token) in sums.iter_mut().zip(tokens) {
                             *sum = simd.mul_add_e_f32s(weight, token, *sum);
                         }
                     }
                 }
             }
-            left = left.wrapping_add(jump);
-            right = right.wrapping_add(steps * TILE);
-            done += steps;
+            lhs = lhs.wrapping_add(segment_stride);
+            rhs = rhs.wrapping_add(count * TILE);
+            done += count;
         }
         for (r, sums) in sums.into_iter().enumerate() {
             for (v, sum) in sums.into_iter().enumerate() {
-                let from = lane + v * S::F32_LANES;
-                let Some(room) = self.lanes.checked_sub(from) else {
+                let from = column + v * S::F32_LANES;
+                let Some(room) = self.columns.checked_sub(from) else {
                     break;
                 };
-                let start = (first + r) * self.stride + from;
+                let start = (first + r) * self.out_stride + from;
                 let out = &mut self.out[start..start + room.min(S::F32_LANES)];
                 if room >= S::F32_LANES {
                     let at = out.as_mut_ptr().cast::<S::f32s>();
                     // SAFETY: `out` is one vector long; the unaligned forms ask for nothing more.
                     unsafe {
-                        let sum = match self.add {
+                        let sum = match self.accumulate {
                             true => simd.add_f32s(at.read_unaligned(), sum),
                             false => sum,
                         };
                         at.write_unaligned(sum);
                     }
                 } else {
-                    let sum = match self.add {
+                    let sum = match self.accumulate {
                         true => simd.add_f32s(simd.partial_load_f32s(out), sum),
                         false => sum,
                     };
@@ -228,9 +207,9 @@ mod tests {
     struct Odd {
         rows: usize,
         depth: usize,
-        lanes: usize,
+        columns: usize,
         segment: usize,
-        add: bool,
+        accumulate: bool,
     }
 
     impl Odd {
@@ -244,59 +223,62 @@ mod tests {
             let Self {
                 rows,
                 depth,
-                lanes,
+                columns,
                 segment,
-                add,
+                accumulate,
             } = *self;
-            let jump = 3 * rows * segment;
-            let values = Self::values(depth.div_ceil(segment) * jump + rows * segment);
-            let right = Self::values(depth * TILE);
-            let left = Left {
+            let segment_stride = 3 * rows * segment;
+            let values = Self::values(depth.div_ceil(segment) * segment_stride + rows * segment);
+            let rhs = Self::values(depth * TILE);
+            let lhs = Lhs {
                 values: &values,
-                row: segment,
-                step: 1,
+                row_stride: segment,
+                column_stride: 1,
                 segment,
-                jump,
+                segment_stride,
             };
             let before = Self::values(rows * Self::STRIDE);
             let mut out = before.clone();
             run(Gemm {
-                left,
+                lhs,
                 rows,
                 depth,
-                right: &right,
+                rhs: &rhs,
                 out: &mut out,
-                stride: Self::STRIDE,
-                lanes,
-                add,
+                out_stride: Self::STRIDE,
+                columns,
+                accumulate,
             });
-            for (i, (found, before)) in out.iter().zip(before).enumerate() {
-                let (r, lane) = (i / Self::STRIDE, i % Self::STRIDE);
+            for (i, (actual, before)) in out.iter().zip(before).enumerate() {
+                let (r, column) = (i / Self::STRIDE, i % Self::STRIDE);
                 let product = |k| {
-                    let left = values[r * segment + k % segment + k / segment * jump];
-                    f64::from(left) * f64::from(right[k * TILE + lane])
+                    let lhs = values[r * segment + k % segment + k / segment * segment_stride];
+                    f64::from(lhs) * f64::from(rhs[k * TILE + column])
                 };
-                let wanted = match (lane < lanes, add) {
+                let expected = match (column < columns, accumulate) {
                     (false, _) => f64::from(before), // not to be touched
                     (true, true) => f64::from(before) + (0..depth).map(product).sum::<f64>(),
                     (true, false) => (0..depth).map(product).sum(),
                 };
-                let error = (f64::from(*found) - wanted).abs();
-                assert!(error < 1e-4, "{name}, {rows} rows, {lanes} lanes, place {i}: {error}");
+                let error = (f64::from(*actual) - expected).abs();
+                assert!(
+                    error < 1e-4,
+                    "{name}, {rows} rows, {columns} columns, index {i}: {error}"
+                );
             }
         }
     }
 
     fn check_all(name: &str, run: impl Fn(Gemm)) {
         for (i, rows) in [1, 2, 3, 5, 6, 7, 11, 12, 13].into_iter().enumerate() {
-            for lanes in [1, 15, 16, 17, 33, 50, 64] {
+            for columns in [1, 15, 16, 17, 33, 50, 64] {
                 let (depth, segment) = [(1, 1), (37, 37), (37, 8)][i % 3];
                 Odd {
                     rows,
                     depth,
-                    lanes,
+                    columns,
                     segment,
-                    add: i % 2 == 0,
+                    accumulate: i % 2 == 0,
                 }
                 .check(name, &run);
             }

@@ -6,103 +6,115 @@ use rayon::prelude::*;
 
 use super::buffers::zeros;
 use super::elementwise::{rows, rows_mut, transpose};
-use super::gemm::{Gemm, Left, ROWS, TILE, vectorized};
+use super::gemm::{Gemm, Lhs, ROWS, TILE};
 use super::panels::PanelLayout;
+use super::simd::vectorized;
 
 /// Values of a block of weights that should stay in a core's second-level cache beside a panel.
 const WEIGHT_BLOCK: usize = 48 * 1024;
 
-/// Most rows of a block whose unit is [`ROWS`].
-pub const MOST_ROWS: usize = 16 * ROWS;
+/// Most rows of a block whose `unit` is [`ROWS`].
+pub const MAX_ROWS: usize = 16 * ROWS;
 
-/// One of the products that are summed: `weight` times the panels `x`.
+/// A product of a weight and panels. The functions of this module take sums of such products.
 #[derive(Clone, Copy)]
-pub struct Term<'a> {
-    /// `[outputs, inputs]`, or `[inputs, outputs]` to be transposed.
-    pub weight: &'a [f32],
-    pub transposed: bool,
-    pub inputs: usize,
-    pub outputs: usize,
-    /// `[inputs][TILE]` for each panel.
-    pub x: &'a [f32],
+pub struct Matmul<'a> {
+    /// `[out_features, in_features]`, or `[in_features, out_features]` where it is to be transposed.
+    weight: &'a [f32],
+    transposed: bool,
+    in_features: usize,
+    out_features: usize,
+    /// `[in_features][TILE]` for each panel.
+    x: &'a [f32],
 }
 
-impl<'a> Term<'a> {
-    /// `weight` `[outputs, inputs]` times `x`.
-    pub fn new(weight: &'a [f32], inputs: usize, outputs: usize, x: &'a [f32]) -> Self {
+impl<'a> Matmul<'a> {
+    /// `W x`, with `weight` `[out_features, in_features]`.
+    pub fn new(weight: &'a [f32], in_features: usize, out_features: usize, x: &'a [f32]) -> Self {
         Self {
             weight,
             transposed: false,
-            inputs,
-            outputs,
+            in_features,
+            out_features,
             x,
         }
     }
 
-    /// The transpose of `weight` `[inputs, outputs]` times `x`: the way back through a layer.
-    pub fn back(weight: &'a [f32], inputs: usize, outputs: usize, x: &'a [f32]) -> Self {
+    /// `W^T dy`, the gradient of a linear layer's input from that of its output, with `weight`
+    /// `[in_features, out_features]`: `in_features` are the layer's outputs, `out_features` its inputs.
+    pub fn transposed(weight: &'a [f32], in_features: usize, out_features: usize, dy: &'a [f32]) -> Self {
         Self {
             weight,
             transposed: true,
-            inputs,
-            outputs,
-            x,
+            in_features,
+            out_features,
+            x: dy,
         }
     }
 
-    /// Some rows of the product for one panel.
-    pub fn compute(&self, rows: Range<usize>, panel: usize, lanes: usize, out: &mut [f32], add: bool) {
-        let left = match self.transposed {
-            false => Left::new(&self.weight[rows.start * self.inputs..], self.inputs, 1, self.inputs),
-            true => Left::new(&self.weight[rows.start..], 1, self.outputs, self.inputs),
+    /// Features of the product.
+    pub fn out_features(&self) -> usize {
+        self.out_features
+    }
+
+    /// Some rows of the product for the first `columns` tokens of a panel.
+    pub fn compute(&self, rows: Range<usize>, panel: usize, columns: usize, out: &mut [f32], accumulate: bool) {
+        let lhs = match self.transposed {
+            false => Lhs::new(
+                &self.weight[rows.start * self.in_features..],
+                self.in_features,
+                1,
+                self.in_features,
+            ),
+            true => Lhs::new(&self.weight[rows.start..], 1, self.out_features, self.in_features),
         };
-        let size = self.inputs * TILE;
+        let size = self.in_features * TILE;
         Gemm {
-            left,
+            lhs,
             rows: rows.len(),
-            depth: self.inputs,
-            right: &self.x[panel * size..][..size],
+            depth: self.in_features,
+            rhs: &self.x[panel * size..][..size],
             out,
-            stride: TILE,
-            lanes,
-            add,
+            out_stride: TILE,
+            columns,
+            accumulate,
         }
         .run();
     }
 }
 
-/// The sum of `terms`, written to the panels `out`, the first of which is panel `first` of the
-/// batch. Each block of rows of a panel is handed to `finish` while it is in the cache; blocks have
-/// a multiple of `unit` rows.
-pub fn products(
-    geometry: &PanelLayout,
+/// The sum of `matmuls`, written to the panels `out`, the first of which is panel `first` of the batch. Each block of
+/// rows of a panel is handed to `epilogue(rows, panel, values)` while it is in the cache; blocks have a multiple of
+/// `unit` rows.
+pub fn linear(
+    layout: &PanelLayout,
     first: usize,
-    terms: &[Term],
+    matmuls: &[Matmul],
     out: &mut [f32],
     unit: usize,
-    finish: impl Fn(Range<usize>, usize, &mut [f32]) + Sync,
+    epilogue: impl Fn(Range<usize>, usize, &mut [f32]) + Sync,
 ) {
-    blocks(geometry, first, terms, out, unit, |rows, panel, lanes, out| {
-        for (i, term) in terms.iter().enumerate() {
-            term.compute(rows.clone(), panel, lanes, out, i > 0);
+    for_each_block(layout, first, matmuls, out, unit, |rows, panel, columns, out| {
+        for (i, matmul) in matmuls.iter().enumerate() {
+            matmul.compute(rows.clone(), panel, columns, out, i > 0);
         }
-        finish(rows, panel, out);
+        epilogue(rows, panel, out);
     });
 }
 
-/// Adds to `out` the sum of `terms`, times the first value of `affine` for its row, plus the second.
-pub fn add_products(
-    geometry: &PanelLayout,
+/// Adds to `out` the sum of `matmuls` times `scale` plus `bias`, where `affine(row)` gives a row's (scale, bias).
+pub fn add_linear(
+    layout: &PanelLayout,
     first: usize,
-    terms: &[Term],
+    matmuls: &[Matmul],
     out: &mut [f32],
     affine: impl Fn(usize) -> (f32, f32) + Sync,
 ) {
-    blocks(geometry, first, terms, out, ROWS, |range, panel, lanes, out| {
-        let mut buffer = [0.0; MOST_ROWS * TILE];
+    for_each_block(layout, first, matmuls, out, ROWS, |range, panel, columns, out| {
+        let mut buffer = [0.0; MAX_ROWS * TILE];
         let sum = &mut buffer[..out.len()];
-        for (i, term) in terms.iter().enumerate() {
-            term.compute(range.clone(), panel, lanes, sum, i > 0);
+        for (i, matmul) in matmuls.iter().enumerate() {
+            matmul.compute(range.clone(), panel, columns, sum, i > 0);
         }
         vectorized(
             #[inline(always)]
@@ -118,71 +130,71 @@ pub fn add_products(
     });
 }
 
-/// Calls `compute(rows, panel, lanes, out)` for every block of rows of every panel.
-fn blocks(
-    geometry: &PanelLayout,
+/// Calls `compute(rows, panel, columns, out)` for every block of rows of every panel; `columns` is the panel's tokens.
+fn for_each_block(
+    layout: &PanelLayout,
     first: usize,
-    terms: &[Term],
+    matmuls: &[Matmul],
     out: &mut [f32],
     unit: usize,
     compute: impl Fn(Range<usize>, usize, usize, &mut [f32]) + Sync,
 ) {
-    let outputs = terms[0].outputs;
-    let depth = terms.iter().map(|t| t.inputs).max().unwrap_or(1);
-    let block = rows_at_once(depth, unit).min(outputs);
-    let pieces = work(out, outputs, block).into_par_iter();
-    pieces.with_max_len(1).for_each(|(rows, pieces)| {
+    let out_features = matmuls[0].out_features;
+    let depth = matmuls.iter().map(|m| m.in_features).max().unwrap_or(1);
+    let block = block_rows(depth, unit).min(out_features);
+    let tasks = tasks(out, out_features, block).into_par_iter();
+    tasks.with_max_len(1).for_each(|(rows, pieces)| {
         for (panel, out) in pieces {
-            compute(rows.clone(), panel, geometry.panels[first + panel].tokens, out);
+            compute(rows.clone(), panel, layout.panels[first + panel].tokens, out);
         }
     });
 }
 
-/// Rows of a weight with `inputs` columns to take at once.
-fn rows_at_once(inputs: usize, unit: usize) -> usize {
-    (WEIGHT_BLOCK / inputs / unit).clamp(1, (MOST_ROWS / unit).max(1)) * unit
+/// Rows that a block takes of a weight with `in_features` columns.
+fn block_rows(in_features: usize, unit: usize) -> usize {
+    (WEIGHT_BLOCK / in_features / unit).clamp(1, (MAX_ROWS / unit).max(1)) * unit
 }
 
-/// Some rows, and their piece of each of some panels.
-type Piece<'a> = (Range<usize>, Vec<(usize, &'a mut [f32])>);
+/// A block of rows, and these rows of each of some panels.
+type Task<'a> = (Range<usize>, Vec<(usize, &'a mut [f32])>);
 
-/// Cuts panels into blocks of rows, and each block's panels into groups where there would be too
-/// few pieces of work for the cores.
-fn work(out: &mut [f32], outputs: usize, block: usize) -> Vec<Piece<'_>> {
-    let panels = out.len() / (outputs * TILE);
-    let blocks = outputs.div_ceil(block);
+/// Cuts panels into blocks of rows, and each block's panels into groups where there would be too few tasks for the
+/// cores.
+fn tasks(out: &mut [f32], out_features: usize, block: usize) -> Vec<Task<'_>> {
+    let panels = out.len() / (out_features * TILE);
+    let blocks = out_features.div_ceil(block);
     let groups = (8 * rayon::current_num_threads()).div_ceil(blocks).min(panels).max(1);
     let group = panels.div_ceil(groups).max(1);
-    let mut pieces: Vec<Piece> = Vec::with_capacity(blocks * groups);
+    let mut tasks: Vec<Task> = Vec::with_capacity(blocks * groups);
     for _ in (0..panels).step_by(group) {
-        pieces.extend((0..blocks).map(|b| {
-            let rows = b * block..outputs.min((b + 1) * block);
+        tasks.extend((0..blocks).map(|b| {
+            let rows = b * block..out_features.min((b + 1) * block);
             (rows, Vec::with_capacity(group))
         }));
     }
-    for (panel, values) in out.chunks_mut(outputs * TILE).enumerate() {
+    for (panel, values) in out.chunks_mut(out_features * TILE).enumerate() {
         let first = panel / group * blocks;
         for (b, piece) in values.chunks_mut(block * TILE).enumerate() {
-            pieces[first + b].1.push((panel, piece));
+            tasks[first + b].1.push((panel, piece));
         }
     }
-    pieces
+    tasks
 }
 
 /// Tokens that a weight's gradient is summed over at once; whole panels.
-const STEPS: usize = 8 * TILE;
+const TOKEN_BLOCK: usize = 8 * TILE;
 
-/// Panels turned round, for products that sum over tokens: `[tokens][TILE]` for every TILE
-/// features, with zeros where a panel has no token.
-pub struct Turned {
+/// Panels transposed, for products that sum over tokens: `[tokens][TILE]` for every [`TILE`] features, with zeros where
+/// a panel has no token.
+pub struct TransposedPanels {
     values: Vec<f32>,
     features: usize,
-    /// Tokens, those that fill up panels included.
+    /// Lanes of all panels: tokens, and zeros past the last of a sequence.
     tokens: usize,
 }
 
-impl Turned {
-    /// Turns panels of `features` features.
+impl TransposedPanels {
+    /// Transposes panels of `features` features.
     pub fn new(x: &[f32], features: usize) -> Self {
         let tokens = x.len() / features;
         let mut values = zeros(features.div_ceil(TILE) * TILE * tokens);
@@ -207,33 +219,33 @@ impl Turned {
         }
     }
 
-    /// The gradient `[outputs, features]` of the weight that made panels with the gradient `dy`
-    /// from these.
-    pub fn weight_gradient(&self, dy: &[f32], outputs: usize) -> Vec<f32> {
-        let mut gradient = zeros(outputs * self.features);
-        let block = rows_at_once(STEPS, ROWS);
+    /// `dy x^T` `[out_features, features]`: the gradient of the weight of the linear layer that has these panels as its
+    /// input x, from the gradient `dy` of its output, panels of `out_features` features.
+    pub fn weight_gradient(&self, dy: &[f32], out_features: usize) -> Vec<f32> {
+        let mut gradient = zeros(out_features * self.features);
+        let block = block_rows(TOKEN_BLOCK, ROWS);
         let blocks = gradient.par_chunks_mut(block * self.features).enumerate();
         blocks.with_max_len(1).for_each(|(b, out)| {
             // So many tokens at a time that what is read of both sides stays in the cache.
-            for start in (0..self.tokens).step_by(STEPS) {
-                let depth = STEPS.min(self.tokens - start);
-                let left = Left {
-                    values: &dy[(start * outputs) + b * block * TILE..],
-                    row: TILE,
-                    step: 1,
+            for start in (0..self.tokens).step_by(TOKEN_BLOCK) {
+                let depth = TOKEN_BLOCK.min(self.tokens - start);
+                let lhs = Lhs {
+                    values: &dy[(start * out_features) + b * block * TILE..],
+                    row_stride: TILE,
+                    column_stride: 1,
                     segment: TILE,
-                    jump: outputs * TILE,
+                    segment_stride: out_features * TILE,
                 };
-                for (chunk, right) in self.values.chunks(TILE * self.tokens).enumerate() {
+                for (chunk, rhs) in self.values.chunks(TILE * self.tokens).enumerate() {
                     Gemm {
-                        left,
+                        lhs,
                         rows: out.len() / self.features,
                         depth,
-                        right: &right[start * TILE..][..depth * TILE],
+                        rhs: &rhs[start * TILE..][..depth * TILE],
                         out: &mut out[chunk * TILE..],
-                        stride: self.features,
-                        lanes: TILE.min(self.features - chunk * TILE),
-                        add: start > 0,
+                        out_stride: self.features,
+                        columns: TILE.min(self.features - chunk * TILE),
+                        accumulate: start > 0,
                     }
                     .run();
                 }

@@ -1,4 +1,4 @@
-//! How the tokens of a batch are cut into panels, and what each token sees.
+//! How the tokens of a batch are cut into panels, and which keys each token attends to.
 
 use std::ops::Range;
 
@@ -6,23 +6,28 @@ use rayon::prelude::*;
 
 use super::buffers::zeros;
 use super::elementwise::transpose;
-use super::gemm::{TILE, vectorized};
-use crate::nn::transformer::rope::turns;
-use crate::nn::visible_keys;
-use crate::nn::{Attention, Rope};
-use crate::patches::{BatchLayout, TokenGrid};
+use super::gemm::TILE;
+use super::simd::vectorized;
 
-/// A batch in panels of [`TILE`] tokens. Padding is left out: the last panel of a sequence holds
-/// what is left of it, and zeros.
+/// Positions and visible keys of a sequence's tokens.
+#[derive(Clone, Debug)]
+pub struct SequenceContext {
+    /// The keys that each token attends to, `[tokens]`; starts and ends never decrease from token to token.
+    pub visible_keys: Vec<Range<usize>>,
+    /// Cosine and sine of RoPE's angle for each pair of a head's features, `[tokens][head_dim / 2]`.
+    pub rope: Vec<[f32; 2]>,
+}
+
+/// A batch in panels of [`TILE`] tokens. Padding is left out: the last panel of a sequence holds the tokens that remain,
+/// and zeros.
 #[derive(Debug)]
 pub struct PanelLayout {
     pub(super) panels: Vec<Panel>,
     /// The panels of each sequence.
     pub(super) sequences: Vec<Range<usize>>,
-    /// Places of a sequence in the padded batch.
+    /// Positions of a sequence in the padded batch.
     length: usize,
-    /// `[head_dim][TILE]` for each panel of each distinct grid: the cosines of the pairs, then
-    /// their sines.
+    /// `[head_dim][TILE]` for each panel of each context: the cosines of the pairs, then their sines.
     rope: Vec<f32>,
     head_dim: usize,
 }
@@ -30,92 +35,86 @@ pub struct PanelLayout {
 /// Up to [`TILE`] tokens that follow each other in a sequence.
 #[derive(Debug)]
 pub(super) struct Panel {
+    /// Index of its sequence in the batch.
     pub sequence: usize,
-    /// Its first token, within the sequence.
+    /// Index of its first token in the sequence.
     pub first: usize,
     /// How many tokens it holds.
     pub tokens: usize,
-    /// Its place in the table of turns.
-    turns: usize,
-    /// The first key each token sees, and the one after the last.
-    pub sees: [[u32; TILE]; 2],
+    /// Index of its part of the RoPE table.
+    rope: usize,
+    /// The first key that each token attends to.
+    pub visible_start: [u32; TILE],
+    /// One past the last key that each token attends to.
+    pub visible_end: [u32; TILE],
 }
 
 impl Panel {
-    /// The keys that some token sees.
-    pub fn keys(&self) -> Range<usize> {
-        let [from, to] = &self.sees;
-        let first = from.iter().min().copied().unwrap_or(0);
-        let last = to.iter().max().copied().unwrap_or(0);
+    /// The keys that some token attends to, and those between them.
+    pub fn visible_keys(&self) -> Range<usize> {
+        let first = self.visible_start.iter().min().copied().unwrap_or(0);
+        let last = self.visible_end.iter().max().copied().unwrap_or(0);
         first as usize..last as usize
     }
 
-    /// Whether some token sees one of these keys.
-    pub fn sees_some(&self, keys: &Range<usize>) -> bool {
-        let seen = self.keys();
-        seen.start < keys.end && keys.start < seen.end
+    /// Whether some token attends to some of these keys.
+    pub fn any_visible(&self, keys: &Range<usize>) -> bool {
+        let visible = self.visible_keys();
+        visible.start < keys.end && keys.start < visible.end
     }
 
-    /// Whether every token sees all of these keys.
-    pub fn sees_all(&self, keys: &Range<usize>) -> bool {
-        let [from, to] = &self.sees;
-        from.iter().all(|from| *from as usize <= keys.start) && to.iter().all(|to| keys.end <= *to as usize)
+    /// Whether every token attends to all of these keys.
+    pub fn all_visible(&self, keys: &Range<usize>) -> bool {
+        self.visible_start.iter().all(|start| *start as usize <= keys.start)
+            && self.visible_end.iter().all(|end| keys.end <= *end as usize)
     }
 }
 
 impl PanelLayout {
-    /// The panels of a batch, for heads of `head_dim` values.
-    pub fn new(layout: &BatchLayout, attention: Attention, rope: Rope, head_dim: usize) -> Self {
+    /// The panels of a batch `[B, length, ..]`, for heads of `head_dim` features. `sequences`: for each sequence of the
+    /// batch, the index of its context in `contexts`.
+    pub fn new(contexts: &[SequenceContext], sequences: &[usize], length: usize, head_dim: usize) -> Self {
+        let mut rope = Vec::new();
+        let mut first_rope = Vec::with_capacity(contexts.len());
+        for context in contexts {
+            first_rope.push(rope.len() / (head_dim * TILE));
+            add_rope(&mut rope, &context.rope, head_dim);
+        }
         let mut panels = Vec::new();
-        let mut sequences = Vec::new();
-        let mut tables: Vec<(TokenGrid, usize)> = Vec::new();
-        let mut table = Vec::new();
-        for (sequence, item) in layout.sequences().iter().enumerate() {
-            let tokens = item.grid.tokens();
-            let known = tables.iter().find(|(grid, _)| *grid == item.grid);
-            let first_turns = match known {
-                Some((_, first)) => *first,
-                None => {
-                    let first = table.len() / (head_dim * TILE);
-                    add_turns(&mut table, rope, item.grid, head_dim);
-                    tables.push((item.grid, first));
-                    first
-                }
-            };
+        let mut ranges = Vec::with_capacity(sequences.len());
+        for (sequence, &context) in sequences.iter().enumerate() {
             let start = panels.len();
-            for (number, first) in (0..tokens).step_by(TILE).enumerate() {
-                // Places without a token see what the last one sees.
-                let seen: [Range<usize>; TILE] =
-                    std::array::from_fn(|lane| visible_keys(attention, item.grid, (first + lane).min(tokens - 1)));
+            let visible_keys = &contexts[context].visible_keys;
+            for (number, tokens) in visible_keys.chunks(TILE).enumerate() {
+                // Lanes past the last token attend to what it attends to.
+                let visible = |lane: usize| &tokens[lane.min(tokens.len() - 1)];
                 panels.push(Panel {
                     sequence,
-                    first,
-                    tokens: TILE.min(tokens - first),
-                    turns: first_turns + number,
-                    sees: [
-                        std::array::from_fn(|lane| seen[lane].start as u32),
-                        std::array::from_fn(|lane| seen[lane].end as u32),
-                    ],
+                    first: number * TILE,
+                    tokens: tokens.len(),
+                    rope: first_rope[context] + number,
+                    visible_start: std::array::from_fn(|lane| visible(lane).start as u32),
+                    visible_end: std::array::from_fn(|lane| visible(lane).end as u32),
                 });
             }
-            sequences.push(start..panels.len());
+            ranges.push(start..panels.len());
         }
         Self {
             panels,
-            sequences,
-            length: layout.length(),
-            rope: table,
+            sequences: ranges,
+            length,
+            rope,
             head_dim,
         }
     }
 
-    /// Cosines and sines of a panel's pairs, `[head_dim / 2][TILE]` each.
-    pub fn turns(&self, panel: usize) -> (&[f32], &[f32]) {
+    /// Cosines and sines of the pairs of a panel's tokens, `[head_dim / 2][TILE]` each.
+    pub fn rope(&self, panel: usize) -> (&[f32], &[f32]) {
         let size = self.head_dim * TILE;
-        self.rope[self.panels[panel].turns * size..][..size].split_at(size / 2)
+        self.rope[self.panels[panel].rope * size..][..size].split_at(size / 2)
     }
 
-    /// Values of `features` features in panels.
+    /// Number of values of panels with `features` features.
     pub fn size(&self, features: usize) -> usize {
         self.panels.len() * features * TILE
     }
@@ -144,11 +143,11 @@ impl PanelLayout {
         out
     }
 
-    /// Panels to tokens `[B, N, features]`; padding places hold 0.
+    /// Panels to tokens `[B, N, features]`; padding is 0.
     pub fn to_tokens(&self, panels: &[f32], features: usize) -> Vec<f32> {
         let mut out = zeros(self.sequences.len() * self.length * features);
-        let places = out.par_chunks_mut(self.length * features).zip(&self.sequences);
-        places.for_each(|(out, sequence)| {
+        let sequences = out.par_chunks_mut(self.length * features).zip(&self.sequences);
+        sequences.for_each(|(out, sequence)| {
             let parts = out.par_chunks_mut(TILE * features).zip(sequence.clone());
             parts.for_each(|(out, number)| {
                 let from = &panels[number * features * TILE..][..features * TILE];
@@ -163,9 +162,10 @@ impl PanelLayout {
     }
 }
 
-fn add_turns(table: &mut Vec<f32>, rope: Rope, grid: TokenGrid, head_dim: usize) {
+/// Appends a sequence's RoPE table, a panel after the other.
+fn add_rope(table: &mut Vec<f32>, rope: &[[f32; 2]], head_dim: usize) {
     let pairs = head_dim / 2;
-    for tokens in turns(rope, grid, head_dim).chunks(TILE * pairs) {
+    for tokens in rope.chunks(TILE * pairs) {
         let start = table.len();
         table.resize(start + head_dim * TILE, 0.0);
         let (cosines, sines) = table[start..].split_at_mut(pairs * TILE);
@@ -175,5 +175,47 @@ fn add_turns(table: &mut Vec<f32>, rope: Rope, grid: TokenGrid, head_dim: usize)
                 sines[pair * TILE + lane] = *sine;
             }
         }
+    }
+}
+
+/// How queries, keys and values lie in panels: three parts of `count * dim` features.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads {
+    /// Number of heads.
+    pub count: usize,
+    /// Features of a head.
+    pub dim: usize,
+}
+
+impl Heads {
+    /// Values of a panel of queries, keys and values.
+    pub fn panel_size(&self) -> usize {
+        3 * self.count * self.dim * TILE
+    }
+
+    /// A head's queries in a panel, `[dim][TILE]`.
+    pub fn queries<'a>(&self, qkv: &'a [f32], panel: usize, head: usize) -> &'a [f32] {
+        self.part(qkv, panel, 0, head)
+    }
+
+    /// A head's keys in a panel, `[dim][TILE]`.
+    pub fn keys<'a>(&self, qkv: &'a [f32], panel: usize, head: usize) -> &'a [f32] {
+        self.part(qkv, panel, 1, head)
+    }
+
+    /// A head's values in a panel, `[dim][TILE]`.
+    pub fn values<'a>(&self, qkv: &'a [f32], panel: usize, head: usize) -> &'a [f32] {
+        self.part(qkv, panel, 2, head)
+    }
+
+    fn part<'a>(&self, qkv: &'a [f32], panel: usize, part: usize, head: usize) -> &'a [f32] {
+        let size = self.dim * TILE;
+        &qkv[panel * self.panel_size() + (part * self.count + head) * size..][..size]
+    }
+
+    /// A head's features in a panel of attention's output (or its gradient), `[dim][TILE]`.
+    pub fn output<'a>(&self, out: &'a [f32], panel: usize, head: usize) -> &'a [f32] {
+        let size = self.dim * TILE;
+        &out[(panel * self.count + head) * size..][..size]
     }
 }

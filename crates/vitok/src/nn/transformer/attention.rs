@@ -1,11 +1,12 @@
-//! Multi-head self-attention with rotary positions.
+//! Multi-head self-attention with rotary position embedding.
 
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor, module};
 
 use super::config::{BlockKind, StackConfig};
 use super::rope::RopeTable;
-use crate::nn::{Linear, Norm};
+use crate::nn::linear::Linear;
+use crate::nn::norm::Norm;
 
 /// `softmax(q k^T / sqrt(d)) v`, its projections, and v2's RMSNorm of q and k.
 #[derive(Module, Debug)]
@@ -36,7 +37,7 @@ impl SelfAttention {
 
     /// `[B, N, C]` -> `[B, N, C]`.
     ///
-    /// `attn_mask`: `[B or 1, 1, N, N]`, true where a query must not see a key.
+    /// `attn_mask`: `[B or 1, 1, N, N]`, true where a query must not attend to a key.
     pub fn forward(
         &self,
         x: Tensor<3>,

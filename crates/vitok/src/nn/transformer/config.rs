@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A stack of transformer blocks.
+/// One stack of blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StackConfig {
@@ -30,9 +30,9 @@ pub enum Attention {
     /// Every token to every token.
     #[default]
     Full,
-    /// Token i to token j where |i - j| is at most this many positions in raster order.
+    /// Token i to token j where |i - j| is at most this many tokens in raster order.
     Window(usize),
-    /// A token to those of its own and of earlier time steps.
+    /// A token to those of the same and of earlier time steps.
     BlockCausal,
 }
 
@@ -46,10 +46,10 @@ pub enum BlockKind {
     Parallel,
 }
 
-/// Which axes the rotary embedding has.
+/// The axes of a token's position in the rotary embedding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rope {
-    /// Row and column, half of a head's pairs each (v2). A clip is encoded frame by frame.
+    /// Row and column, half of a head's pairs each (v2). A clip's frames are encoded one by one.
     #[serde(rename = "2d")]
     TwoD,
     /// Row, column and time, a third of a head each (paper).

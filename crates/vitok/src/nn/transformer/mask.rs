@@ -9,7 +9,7 @@ use crate::patches::{BatchLayout, TokenGrid};
 
 /// The keys that token `query` of a sequence attends to. This is the one rule of windows and causality, for the
 /// composition's masks and for the kernels.
-pub fn visible_keys(attention: Attention, grid: TokenGrid, query: usize) -> Range<usize> {
+pub(super) fn visible_keys(attention: Attention, grid: TokenGrid, query: usize) -> Range<usize> {
     let tokens = grid.tokens();
     match attention {
         Attention::Full => 0..tokens,
@@ -25,7 +25,7 @@ pub fn visible_keys(attention: Attention, grid: TokenGrid, query: usize) -> Rang
 /// `None` where every token attends to every other.
 ///
 /// A padding position attends to itself alone, so that its softmax stays finite; nothing attends to it.
-pub fn attn_mask(layout: &BatchLayout, attention: Attention, device: &Device) -> Option<Tensor<4, Bool>> {
+pub(super) fn attn_mask(layout: &BatchLayout, attention: Attention, device: &Device) -> Option<Tensor<4, Bool>> {
     let n = layout.length();
     let sequences = layout.sequences();
     let all_visible = match attention {

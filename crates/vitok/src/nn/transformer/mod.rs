@@ -5,11 +5,10 @@ mod block;
 mod config;
 mod context;
 mod mask;
-pub(in crate::nn) mod rope;
+mod rope;
 
 pub use attention::SelfAttention;
-pub use block::{Block, LayerScale};
+pub use block::{Block, LayerScale, forward_blocks};
 pub use config::{Attention, BlockKind, Rope, StackConfig};
 pub use context::AttentionContext;
-pub use mask::{attn_mask, visible_keys};
 pub use rope::RopeTable;

@@ -1,20 +1,20 @@
 //! Rotary position embedding over (time, row, column).
 //!
-//! Adjacent pairs (2i, 2i+1) of a head are rotated by `position * 10000^(-2j / axis_dim)`. With d
-//! the width of a head:
-//! - 2D (v2): rows turn the first d/2 values, columns the second; `axis_dim` = d/2.
-//! - 3D (paper): rows, columns, then time turn `axis_dim` = 2 * floor(d/6) values each; what is left
-//!   of the head is not turned.
+//! Adjacent pairs (2i, 2i+1) of a head's d features are rotated by the angle `position * 10000^(-2j / axis_dim)`:
+//! - 2D (v2): row positions rotate the first d/2 features, column positions the others; `axis_dim` = d/2, j the pair's
+//!   number among those of its axis.
+//! - 3D (paper): row, column and time positions rotate `axis_dim` = 2 * floor(d/6) features each, in this order; the
+//!   features that remain are not rotated.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::nn::Rope;
+use super::config::Rope;
 use crate::patches::{BatchLayout, TokenGrid};
 
 const BASE: f64 = 10_000.0;
 
-/// Cosine and sine of every turn, `[tokens][head_dim / 2]`; (1, 0) for what is not turned.
-pub(in crate::nn) fn turns(rope: Rope, grid: TokenGrid, head_dim: usize) -> Vec<[f32; 2]> {
+/// Cosine and sine of every rotation's angle, `[tokens][head_dim / 2]`; (1, 0) for pairs that are not rotated.
+pub(super) fn rotations(rope: Rope, grid: TokenGrid, head_dim: usize) -> Vec<[f32; 2]> {
     let (axis_dim, axes): (usize, &[usize]) = match rope {
         Rope::TwoD => (head_dim / 2, &[1, 2]),
         Rope::ThreeD => (head_dim / 6 * 2, &[1, 2, 0]),
@@ -29,14 +29,14 @@ pub(in crate::nn) fn turns(rope: Rope, grid: TokenGrid, head_dim: usize) -> Vec<
     };
     let tables = [table(grid.frames), table(grid.rows), table(grid.cols)];
     let pairs = axis_dim / 2;
-    let mut turns = Vec::with_capacity(grid.tokens() * head_dim / 2);
+    let mut rotations = Vec::with_capacity(grid.tokens() * head_dim / 2);
     for position in grid.positions() {
         for axis in axes {
-            turns.extend_from_slice(&tables[*axis][position[*axis] * pairs..][..pairs]);
+            rotations.extend_from_slice(&tables[*axis][position[*axis] * pairs..][..pairs]);
         }
-        turns.extend((pairs * axes.len()..head_dim / 2).map(|_| [1.0, 0.0]));
+        rotations.extend((pairs * axes.len()..head_dim / 2).map(|_| [1.0, 0.0]));
     }
-    turns
+    rotations
 }
 
 /// Cosines and sines for the tokens of a batch.
@@ -49,7 +49,7 @@ pub struct RopeTable {
 }
 
 impl RopeTable {
-    /// The table for sequences of `layout` and heads of `head_dim` values.
+    /// The table for the sequences of `layout` and heads of `head_dim` features.
     pub fn new(rope: Rope, layout: &BatchLayout, head_dim: usize, device: &Device) -> Self {
         let items = layout.sequences();
         let alike = items.iter().all(|i| i.grid == items[0].grid);
@@ -59,7 +59,7 @@ impl RopeTable {
         let mut sin = vec![0f32; cos.len()];
 
         for (b, item) in distinct.iter().enumerate() {
-            let pairs = turns(rope, item.grid, head_dim);
+            let pairs = rotations(rope, item.grid, head_dim);
             let start = b * layout.length() * head_dim;
             for (i, [c, s]) in pairs.into_iter().enumerate() {
                 let first = start + 2 * i;
@@ -75,7 +75,7 @@ impl RopeTable {
         }
     }
 
-    /// Turns queries or keys `[B, heads, N, d]`.
+    /// Rotates queries or keys `[B, heads, N, d]`.
     pub fn rotate(&self, x: Tensor<4>) -> Tensor<4> {
         let [b, heads, n, d] = x.dims();
         // (x0, x1) -> (x1, x0) within each pair; the sign sits in the sine table.

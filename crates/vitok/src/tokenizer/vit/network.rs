@@ -6,8 +6,7 @@ use burn::tensor::{Device, Tensor};
 use super::activations::Activations;
 use super::bottleneck::{Bottleneck, EncoderOutput};
 use super::config::ModelConfig;
-use crate::nn::{AttentionContext, Block, Linear, Norm, kernels};
-use crate::nn::{BlockKind, StackConfig};
+use crate::nn::{self, AttentionContext, Block, BlockKind, Linear, Norm, StackConfig};
 use crate::patches::{BatchLayout, TokenBatch};
 
 /// Encoder and decoder; either may be absent.
@@ -66,10 +65,8 @@ fn forward_blocks(
     activations: &mut Activations,
 ) -> Tensor<3> {
     let context = AttentionContext::new(&x, layout, config.attention, config.rope, stack.head_dim());
-    if let (AttentionContext::Fused(geometry), false) = (&context, activations.are_on())
-        && let Some(x) = kernels::forward_blocks(blocks, stack.heads, geometry, &x)
-    {
-        return x;
+    if !activations.are_on() {
+        return nn::forward_blocks(blocks, stack.heads, &context, x);
     }
     for (i, block) in blocks.iter().enumerate() {
         x = block.forward(x, stack.heads, &context);
