@@ -4,8 +4,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::heap::{Heap, Id, MOST_VALUES, Storage, Value};
-use super::{Outcome, objects, shown};
+use super::global::Global;
+use super::heap::{Heap, Id, MAX_VALUES, Storage, Value};
+use super::objects;
+use super::printable::printable;
 
 /// The operation at the start of every pickle since protocol 2; its argument is the protocol.
 pub(in crate::weights) const PROTO: u8 = 0x80;
@@ -20,7 +22,7 @@ pub(super) struct Pickle<'a> {
 }
 
 /// Reads one pickle and leaves `input` behind it.
-pub(super) fn read<'a>(input: &mut &'a [u8]) -> Outcome<Pickle<'a>> {
+pub(super) fn read<'a>(input: &mut &'a [u8]) -> Result<Pickle<'a>, String> {
     let mut machine = Machine {
         heap: Heap::default(),
         stack: Vec::new(),
@@ -54,7 +56,7 @@ struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     /// Does one operation; the last one gives the result.
-    fn step(&mut self) -> Outcome<Option<Id>> {
+    fn step(&mut self) -> Result<Option<Id>, String> {
         let operation = self.byte()?;
         match operation {
             PROTO => drop(self.byte()?),
@@ -152,20 +154,20 @@ impl<'a> Machine<'a> {
             b'c' => {
                 let module = self.line()?;
                 let name = self.line()?;
-                self.push(Value::Global(objects::global(module, name)?))?;
+                self.push(Value::Global(Global::named(module, name)?))?;
             }
             // INST: a name as in GLOBAL, called at once. No weight file has it, but the name tells.
             b'i' => {
                 let module = self.line()?;
                 let name = self.line()?;
-                objects::global(module, name)?;
+                Global::named(module, name)?;
                 return Err(unknown(operation));
             }
             0x93 => {
                 let name = self.pop()?;
                 let module = self.pop()?;
                 let text = |id| self.heap.text(id).ok_or("its pickle has a name that is no text");
-                let global = objects::global(text(module)?, text(name)?)?;
+                let global = Global::named(text(module)?, text(name)?)?;
                 self.push(Value::Global(global))?;
             }
             // REDUCE calls a function, NEWOBJ a class.
@@ -190,71 +192,71 @@ impl<'a> Machine<'a> {
         Ok(None)
     }
 
-    fn byte(&mut self) -> Outcome<u8> {
+    fn byte(&mut self) -> Result<u8, String> {
         Ok(self.take(1)?[0])
     }
 
-    fn take(&mut self, count: usize) -> Outcome<&'a [u8]> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
         let (taken, rest) = self.input.split_at_checked(count).ok_or(CUT_SHORT)?;
         self.input = rest;
         Ok(taken)
     }
 
-    fn fixed<const N: usize>(&mut self) -> Outcome<[u8; N]> {
+    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], String> {
         let (taken, rest) = self.input.split_first_chunk().ok_or(CUT_SHORT)?;
         self.input = rest;
         Ok(*taken)
     }
 
     /// A length of `N` bytes, then so many bytes.
-    fn counted<const N: usize>(&mut self) -> Outcome<&'a [u8]> {
+    fn counted<const N: usize>(&mut self) -> Result<&'a [u8], String> {
         let mut length = [0; 8];
         length[..N].copy_from_slice(&self.fixed::<N>()?);
         let length = usize::try_from(u64::from_le_bytes(length)).map_err(|_| CUT_SHORT)?;
         self.take(length)
     }
 
-    fn line(&mut self) -> Outcome<&'a str> {
+    fn line(&mut self) -> Result<&'a str, String> {
         let length = self.input.iter().position(|&b| b == b'\n');
         let line = self.take(length.ok_or(CUT_SHORT)?)?;
         self.take(1)?;
         std::str::from_utf8(line).map_err(|_| "its pickle has a name that is no text".into())
     }
 
-    fn text<const N: usize>(&mut self) -> Outcome<()> {
+    fn text<const N: usize>(&mut self) -> Result<(), String> {
         let text = std::str::from_utf8(self.counted::<N>()?).map_err(|_| "its pickle has a text that is no UTF-8")?;
         self.push(Value::Text(text))
     }
 
-    fn bytes<const N: usize>(&mut self) -> Outcome<()> {
+    fn bytes<const N: usize>(&mut self) -> Result<(), String> {
         let bytes = self.counted::<N>()?;
         self.push(Value::Bytes(Cow::Borrowed(bytes)))
     }
 
-    fn push(&mut self, value: Value<'a>) -> Outcome<()> {
+    fn push(&mut self, value: Value<'a>) -> Result<(), String> {
         let id = self.heap.add(value)?;
         self.stack.push(id);
         Ok(())
     }
 
-    fn top(&self) -> Outcome<Id> {
+    fn top(&self) -> Result<Id, String> {
         let below = self.marks.last().copied().unwrap_or(0);
         let top = self.stack[below..].last();
         top.copied().ok_or_else(empty)
     }
 
-    fn pop(&mut self) -> Outcome<Id> {
+    fn pop(&mut self) -> Result<Id, String> {
         let top = self.top()?;
         self.stack.pop();
         Ok(top)
     }
 
-    fn pop_to_mark(&mut self) -> Outcome<Vec<Id>> {
+    fn pop_to_mark(&mut self) -> Result<Vec<Id>, String> {
         let mark = self.marks.pop().ok_or_else(empty)?;
         Ok(self.stack.split_off(mark))
     }
 
-    fn tuple(&mut self, count: usize) -> Outcome<()> {
+    fn tuple(&mut self, count: usize) -> Result<(), String> {
         let mut items = Vec::with_capacity(count);
         for _ in 0..count {
             items.push(self.pop()?);
@@ -263,7 +265,7 @@ impl<'a> Machine<'a> {
         self.push(Value::Tuple(items))
     }
 
-    fn append(&mut self, items: Vec<Id>) -> Outcome<()> {
+    fn append(&mut self, items: Vec<Id>) -> Result<(), String> {
         let top = self.top()?;
         match self.heap.get_mut(top) {
             Value::List(list) => list.extend(items),
@@ -273,7 +275,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Keys and values in turn.
-    fn set_items(&mut self, items: Vec<Id>) -> Outcome<()> {
+    fn set_items(&mut self, items: Vec<Id>) -> Result<(), String> {
         let top = self.top()?;
         let Value::Dict(entries) = self.heap.get_mut(top) else {
             return Err("its pickle sets items of what is no dictionary".into());
@@ -285,14 +287,14 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn remember(&mut self, place: u32) -> Outcome<()> {
+    fn remember(&mut self, place: u32) -> Result<(), String> {
         let top = self.top()?;
         bounded(self.memo.len())?;
         self.memo.insert(place, top);
         Ok(())
     }
 
-    fn recall(&mut self, place: u32) -> Outcome<()> {
+    fn recall(&mut self, place: u32) -> Result<(), String> {
         let found = self.memo.get(&place);
         self.stack
             .push(*found.ok_or("its pickle recalls what it has not stored")?);
@@ -316,7 +318,7 @@ fn long<'a>(bytes: &[u8]) -> Value<'a> {
 
 /// torch's reference to a storage: `('storage', type, key, location, count)`, in old files with the
 /// part that is meant, `(key, start, count)`, or None.
-fn storage<'a>(heap: &Heap<'a>, reference: Id) -> Outcome<Storage<'a>> {
+fn storage<'a>(heap: &Heap<'a>, reference: Id) -> Result<Storage<'a>, String> {
     let wrong = || "its pickle refers to something outside that is no storage of torch".to_string();
     let [kind, class, key, _location, count, rest @ ..] = heap.items(reference).ok_or_else(wrong)? else {
         return Err(wrong());
@@ -324,7 +326,7 @@ fn storage<'a>(heap: &Heap<'a>, reference: Id) -> Outcome<Storage<'a>> {
     if heap.text(*kind) != Some("storage") {
         return Err(wrong());
     }
-    let element = objects::storage_element(heap, *class).ok_or_else(wrong)?;
+    let dtype = objects::storage_dtype(heap, *class).ok_or_else(wrong)?;
     let part = match rest {
         [] => None,
         [part] if matches!(heap.get(*part), Value::None) => None,
@@ -339,15 +341,15 @@ fn storage<'a>(heap: &Heap<'a>, reference: Id) -> Outcome<Storage<'a>> {
     };
     Ok(Storage {
         key: heap.text(*key).ok_or_else(wrong)?,
-        element,
+        dtype,
         count: heap.count(*count).ok_or_else(wrong)?,
         part,
     })
 }
 
 /// One byte of a file must not be worth many of memory without end.
-fn bounded(count: usize) -> Outcome<()> {
-    if count >= MOST_VALUES {
+fn bounded(count: usize) -> Result<(), String> {
+    if count >= MAX_VALUES {
         return Err("its pickle remembers too much for a weight file; it may be hostile".into());
     }
     Ok(())
@@ -359,6 +361,6 @@ fn empty() -> String {
 
 fn unknown(operation: u8) -> String {
     let name = char::from(operation);
-    let name = shown(name.encode_utf8(&mut [0; 4]));
+    let name = printable(name.encode_utf8(&mut [0; 4]));
     format!("its pickle has the operation {operation:#04x} {name}, which no weight file has; it may be hostile")
 }
