@@ -6,6 +6,7 @@
 //! - [`hub`]: models from the Hugging Face hub;
 //! - [`pretrained`]: the weights that metrics are made with.
 
+mod download;
 mod dtype;
 pub mod hub;
 pub(crate) mod npy;
