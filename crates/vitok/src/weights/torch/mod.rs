@@ -6,8 +6,9 @@
 //! ```text
 //! container.rs   which container; where its pickle and its storages lie
 //! naming.rs      from the values to named arrays
-//! pickle.rs      the stack machine: bytes to values
+//! pickle.rs      what each operation of a pickle does: bytes to values
 //! objects.rs     the functions it may call: tensors, numpy arrays, ordered dictionaries
+//! machine.rs     the stack machine it is a program for
 //! heap.rs        the values, which refer to each other by number
 //! global.rs      the names of those functions
 //! strided.rs     shapes and strides: from bytes to row-major f32
@@ -18,6 +19,7 @@
 mod container;
 mod global;
 mod heap;
+mod machine;
 mod naming;
 mod objects;
 mod pickle;

@@ -1,18 +1,14 @@
 //! A pickle is a program for a small stack machine. This is that machine, for the operations that pickles of weights are
 //! made of (protocols 2 to 5), without the one thing that makes it dangerous: it calls nothing but [`objects::call`].
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-
 use super::global::Global;
-use super::heap::{Heap, Id, MAX_VALUES, Storage, Value};
+use super::heap::{Heap, Id, Storage, Value};
+use super::machine::{Machine, bounded};
 use super::objects;
 use super::printable::printable;
 
 /// The operation at the start of every pickle since protocol 2; its argument is the protocol.
 pub(in crate::weights) const PROTO: u8 = 0x80;
-
-const CUT_SHORT: &str = "its pickle ends early; an incomplete download or copy? Fetch it again";
 
 /// What a pickle made.
 #[derive(Debug)]
@@ -23,14 +19,7 @@ pub(super) struct Pickle<'a> {
 
 /// Reads one pickle and leaves `input` behind it.
 pub(super) fn read<'a>(input: &mut &'a [u8]) -> Result<Pickle<'a>, String> {
-    let mut machine = Machine {
-        heap: Heap::default(),
-        stack: Vec::new(),
-        marks: Vec::new(),
-        memo: HashMap::new(),
-        may_copy: input.len(),
-        input,
-    };
+    let mut machine = Machine::new(input);
     if machine.byte()? != PROTO || !(2..=5).contains(&machine.byte()?) {
         return Err("no pickle of protocol 2 to 5 where one is expected".into());
     }
@@ -41,17 +30,6 @@ pub(super) fn read<'a>(input: &mut &'a [u8]) -> Result<Pickle<'a>, String> {
             return Ok(Pickle { heap, root });
         }
     }
-}
-
-struct Machine<'a> {
-    heap: Heap<'a>,
-    stack: Vec<Id>,
-    /// Lengths the stack had at each mark.
-    marks: Vec<usize>,
-    memo: HashMap<u32, Id>,
-    /// Bytes and entries that may still be copied. What is not copied is as large as its operation.
-    may_copy: usize,
-    input: &'a [u8],
 }
 
 impl<'a> Machine<'a> {
@@ -191,115 +169,6 @@ impl<'a> Machine<'a> {
         }
         Ok(None)
     }
-
-    fn byte(&mut self) -> Result<u8, String> {
-        Ok(self.take(1)?[0])
-    }
-
-    fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
-        let (taken, rest) = self.input.split_at_checked(count).ok_or(CUT_SHORT)?;
-        self.input = rest;
-        Ok(taken)
-    }
-
-    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], String> {
-        let (taken, rest) = self.input.split_first_chunk().ok_or(CUT_SHORT)?;
-        self.input = rest;
-        Ok(*taken)
-    }
-
-    /// A length of `N` bytes, then so many bytes.
-    fn counted<const N: usize>(&mut self) -> Result<&'a [u8], String> {
-        let mut length = [0; 8];
-        length[..N].copy_from_slice(&self.fixed::<N>()?);
-        let length = usize::try_from(u64::from_le_bytes(length)).map_err(|_| CUT_SHORT)?;
-        self.take(length)
-    }
-
-    fn line(&mut self) -> Result<&'a str, String> {
-        let length = self.input.iter().position(|&b| b == b'\n');
-        let line = self.take(length.ok_or(CUT_SHORT)?)?;
-        self.take(1)?;
-        std::str::from_utf8(line).map_err(|_| "its pickle has a name that is no text".into())
-    }
-
-    fn text<const N: usize>(&mut self) -> Result<(), String> {
-        let text = std::str::from_utf8(self.counted::<N>()?).map_err(|_| "its pickle has a text that is no UTF-8")?;
-        self.push(Value::Text(text))
-    }
-
-    fn bytes<const N: usize>(&mut self) -> Result<(), String> {
-        let bytes = self.counted::<N>()?;
-        self.push(Value::Bytes(Cow::Borrowed(bytes)))
-    }
-
-    fn push(&mut self, value: Value<'a>) -> Result<(), String> {
-        let id = self.heap.add(value)?;
-        self.stack.push(id);
-        Ok(())
-    }
-
-    fn top(&self) -> Result<Id, String> {
-        let below = self.marks.last().copied().unwrap_or(0);
-        let top = self.stack[below..].last();
-        top.copied().ok_or_else(empty)
-    }
-
-    fn pop(&mut self) -> Result<Id, String> {
-        let top = self.top()?;
-        self.stack.pop();
-        Ok(top)
-    }
-
-    fn pop_to_mark(&mut self) -> Result<Vec<Id>, String> {
-        let mark = self.marks.pop().ok_or_else(empty)?;
-        Ok(self.stack.split_off(mark))
-    }
-
-    fn tuple(&mut self, count: usize) -> Result<(), String> {
-        let mut items = Vec::with_capacity(count);
-        for _ in 0..count {
-            items.push(self.pop()?);
-        }
-        items.reverse();
-        self.push(Value::Tuple(items))
-    }
-
-    fn append(&mut self, items: Vec<Id>) -> Result<(), String> {
-        let top = self.top()?;
-        match self.heap.get_mut(top) {
-            Value::List(list) => list.extend(items),
-            _ => return Err("its pickle appends to what is no list".into()),
-        }
-        Ok(())
-    }
-
-    /// Keys and values in turn.
-    fn set_items(&mut self, items: Vec<Id>) -> Result<(), String> {
-        let top = self.top()?;
-        let Value::Dict(entries) = self.heap.get_mut(top) else {
-            return Err("its pickle sets items of what is no dictionary".into());
-        };
-        let (pairs, []) = items.as_chunks::<2>() else {
-            return Err("its pickle has a key without a value".into());
-        };
-        entries.extend(pairs.iter().map(|&[key, value]| (key, value)));
-        Ok(())
-    }
-
-    fn remember(&mut self, place: u32) -> Result<(), String> {
-        let top = self.top()?;
-        bounded(self.memo.len())?;
-        self.memo.insert(place, top);
-        Ok(())
-    }
-
-    fn recall(&mut self, place: u32) -> Result<(), String> {
-        let found = self.memo.get(&place);
-        self.stack
-            .push(*found.ok_or("its pickle recalls what it has not stored")?);
-        Ok(())
-    }
 }
 
 /// An integer in as few bytes as it needs, little-endian, signed.
@@ -345,18 +214,6 @@ fn storage<'a>(heap: &Heap<'a>, reference: Id) -> Result<Storage<'a>, String> {
         count: heap.count(*count).ok_or_else(wrong)?,
         part,
     })
-}
-
-/// One byte of a file must not be worth many of memory without end.
-fn bounded(count: usize) -> Result<(), String> {
-    if count >= MAX_VALUES {
-        return Err("its pickle remembers too much for a weight file; it may be hostile".into());
-    }
-    Ok(())
-}
-
-fn empty() -> String {
-    "its pickle takes from an empty stack; the file is damaged".into()
 }
 
 fn unknown(operation: u8) -> String {
