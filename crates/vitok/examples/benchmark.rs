@@ -16,7 +16,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
-use vitok::features::{Extractor, FeatureNetwork, Source};
+use vitok::features::{Extractor, FeatureNetwork, StateDictLoader};
 use vitok::files::write_atomically;
 use vitok::media::{Clip, ClipShape, Image};
 use vitok::patches::{BatchLayout, Sequence, TokenBatch, TokenGrid, patchify, unpatchify_runs};
@@ -243,9 +243,9 @@ struct Features {
 impl Features {
     fn new(case: &Case, device: &Device) -> Result<Self> {
         let network = FeatureNetwork::InceptionFid;
-        let source = Source::open(&case.model, device)?;
+        let loader = StateDictLoader::open(&case.model, device)?;
         Ok(Self {
-            extractor: Extractor::load(network, &source, network.preprocess())?,
+            extractor: Extractor::load(network, &loader, network.preprocess())?,
             images: read_images(&case.input)?,
             output: Vec::new(),
         })

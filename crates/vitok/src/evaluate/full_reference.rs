@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::metric::Metric;
-use crate::features::{LPIPS_LEAST_SIDE, Lpips};
+use crate::features::{LPIPS_MIN_SIDE, Lpips};
 use crate::media::byte_planes;
 use crate::media::{Clip, Image, clip_to_tensor};
 use crate::metrics::{IMAGE_SSIM, mae, ms_ssim, mse, psnr_from_mse, ssim};
@@ -99,7 +99,7 @@ fn score_pixels(metric: Metric, original: &[Image], output: &[Image]) -> Result<
 
 /// Frame by frame, so that memory does not grow with the clip.
 fn perceptual(network: &Lpips, original: &[Image], output: &[Image]) -> Result<Option<f64>> {
-    if original.iter().any(|f| f.size().shortest() < LPIPS_LEAST_SIDE) {
+    if original.iter().any(|f| f.size().shortest() < LPIPS_MIN_SIDE) {
         return Ok(None);
     }
     let mut sum = 0.0;

@@ -109,7 +109,7 @@ impl Metric {
     }
 
     /// The weights it needs beside the protocol's network, by their names in
-    /// [`pretrained_weights`](crate::features::pretrained_weights).
+    /// [`pretrained_weights`](crate::weights::pretrained::pretrained_weights).
     pub fn weights(self) -> &'static [&'static str] {
         match self {
             Self::LpipsVgg => &["vgg16", "lpips-vgg-heads"],

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::efficientnet::EfficientNetLite0;
 use super::i3d::I3d;
 use super::inception::{Inception, InceptionBuild};
-use super::layers::Source;
 use super::preprocess::{Preprocess, Range, Resize};
+use super::state_dict_loader::StateDictLoader;
 use crate::device::to_host;
 use crate::media::Image;
 use crate::{Error, Result};
@@ -37,8 +37,8 @@ impl FeatureNetwork {
         Self::I3d,
     ];
 
-    /// Its name in commands and files, that of its weights in
-    /// [`pretrained_weights`](super::pretrained_weights) too.
+    /// Its name in settings and files, and that of its weights among the
+    /// [`pretrained_weights`](crate::weights::pretrained::pretrained_weights).
     pub fn name(self) -> &'static str {
         match self {
             Self::InceptionFid => "inception-fid",
@@ -105,7 +105,7 @@ impl FeatureNetwork {
     }
 
     /// Fewest frames of a clip.
-    pub fn least_frames(self) -> usize {
+    pub fn min_frames(self) -> usize {
         match self {
             // Its kernels and pools shrink time eight times.
             Self::I3d => 9,
@@ -113,7 +113,7 @@ impl FeatureNetwork {
         }
     }
 
-    /// How images are made its input where no protocol says otherwise.
+    /// How images become its input where no protocol says otherwise.
     pub fn preprocess(self) -> Preprocess {
         let (resize, range) = match self {
             Self::InceptionFid => (Resize::Bilinear, Range::Signed),
@@ -138,7 +138,7 @@ enum Network {
     I3d(I3d),
 }
 
-/// A network with its preprocess: images in, features out.
+/// A network with its preprocessing: images in, features out.
 #[derive(Debug)]
 pub struct Extractor {
     kind: FeatureNetwork,
@@ -147,13 +147,13 @@ pub struct Extractor {
     device: Device,
 }
 
-/// What a network makes of a batch: rows, one after the other.
+/// The outputs of a network for a batch, row-major.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Extracted {
     /// `[batch, features]`.
     pub features: Vec<f32>,
-    /// `[batch, logits]`, or nothing. Those of the FID Inception are without the bias, as in the
-    /// original program and in torch-fidelity.
+    /// `[batch, logits]`; empty for networks without. Those of the FID Inception are without the bias, as in the original
+    /// program and in torch-fidelity.
     pub logits: Vec<f32>,
 }
 
@@ -162,19 +162,19 @@ impl Extractor {
     ///
     /// # Errors
     /// [`Error::Weights`] for weights of another network.
-    pub fn load(kind: FeatureNetwork, source: &Source, preprocess: Preprocess) -> Result<Self> {
-        let inception = |build| Inception::load(source, build).map(Box::new);
+    pub fn load(kind: FeatureNetwork, loader: &StateDictLoader, preprocess: Preprocess) -> Result<Self> {
+        let inception = |build| Inception::load(loader, build).map(Box::new);
         let network = match kind {
             FeatureNetwork::InceptionFid => Network::Inception(inception(InceptionBuild::Fid)?),
             FeatureNetwork::InceptionTorchvision => Network::Inception(inception(InceptionBuild::Torchvision)?),
-            FeatureNetwork::EfficientnetLite0 => Network::EfficientNetLite0(EfficientNetLite0::load(source)?),
-            FeatureNetwork::I3d => Network::I3d(I3d::load(source)?),
+            FeatureNetwork::EfficientnetLite0 => Network::EfficientNetLite0(EfficientNetLite0::load(loader)?),
+            FeatureNetwork::I3d => Network::I3d(I3d::load(loader)?),
         };
         Ok(Self {
             kind,
             network,
             preprocess,
-            device: source.device().clone(),
+            device: loader.device().clone(),
         })
     }
 
@@ -188,8 +188,8 @@ impl Extractor {
         self.preprocess
     }
 
-    /// A clip's (an image's: one frame) input, `[frames, 3, side, side]`; can be done on any
-    /// thread, ahead of [`extract`](Self::extract).
+    /// The input of a clip (an image: one frame), `[frames, 3, side, side]`; on any thread, before
+    /// [`extract`](Self::extract).
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for a clip of too few frames.
@@ -202,10 +202,10 @@ impl Extractor {
     /// # Errors
     /// As [`prepare`](Self::prepare).
     pub fn prepare_by(&self, preprocess: Preprocess, frames: &[Image]) -> Result<Vec<f32>> {
-        let least = self.kind.least_frames();
-        if frames.len() < least {
+        let min = self.kind.min_frames();
+        if frames.len() < min {
             return Err(Error::InvalidArgument(format!(
-                "{} takes clips of at least {least} frames, not {}",
+                "{} takes clips of at least {min} frames, not {}",
                 self.kind,
                 frames.len()
             )));

@@ -1,22 +1,22 @@
 //! Perceptual distances: LPIPS (Zhang et al., "The Unreasonable Effectiveness of Deep Features as
 //! a Perceptual Metric", 2018, version 0.1 of its package) and the same on a shift-tolerant backbone.
 //!
-//! Both maps of a layer are scaled, at every place, to vectors of length 1. The distance is the sum
-//! over layers of the mean over places of the squared difference, its channels weighted by the
-//! layer's head.
+//! The activations of both images are scaled, at every position, to vectors of length 1. The distance (equation 1 there)
+//! is the sum over layers of the mean over positions of the squared difference, its channels weighted by the layer's
+//! head.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::layers::Source;
+use super::state_dict_loader::StateDictLoader;
 use super::vgg::Backbone;
 use crate::{Error, Result};
 
-/// ImageNet's mean and deviation, for pixels in [-1, 1].
+/// Mean and standard deviation of ImageNet's channels, for pixels in [-1, 1].
 const SHIFT: [f32; 3] = [-0.030, -0.088, -0.188];
 const SCALE: [f32; 3] = [0.458, 0.448, 0.450];
 
-/// Least side of an image: AlexNet's and VGG16's last map still has a place.
-pub const LEAST_SIDE: usize = 32;
+/// Smallest side of an image in pixels: below it AlexNet's and VGG16's last activation would be empty.
+pub const MIN_SIDE: usize = 32;
 
 /// A perceptual distance: a backbone, and a head for each of its activations.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl Lpips {
     ///
     /// # Errors
     /// [`Error::Weights`] for heads of another backbone.
-    pub fn new(backbone: Backbone, heads: &Source) -> Result<Self> {
+    pub fn new(backbone: Backbone, heads: &StateDictLoader) -> Result<Self> {
         let head = |(layer, &channels): (usize, &usize)| {
             let name = format!("lin{layer}.model.1.weight");
             let head: Tensor<4> = heads.tensor(&name, [1, channels, 1, 1])?;
@@ -53,7 +53,7 @@ impl Lpips {
         })
     }
 
-    /// Where it computes.
+    /// The device it computes on.
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -62,7 +62,7 @@ impl Lpips {
     /// frames. Differentiable with respect to both.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if the shapes differ or a side is below [`LEAST_SIDE`].
+    /// [`Error::InvalidArgument`] if the shapes differ or a side is below [`MIN_SIDE`].
     pub fn distance(&self, a: Tensor<5>, b: Tensor<5>) -> Result<Tensor<1>> {
         let layers = self.layers(a, b)?;
         let sum = layers.into_iter().reduce(|sum, layer| sum + layer);
@@ -75,9 +75,9 @@ impl Lpips {
     /// As there.
     pub fn layers(&self, a: Tensor<5>, b: Tensor<5>) -> Result<Vec<Tensor<1>>> {
         let [_, _, _, height, width] = a.dims();
-        if a.dims() != b.dims() || height.min(width) < LEAST_SIDE {
+        if a.dims() != b.dims() || height.min(width) < MIN_SIDE {
             return Err(Error::InvalidArgument(format!(
-                "LPIPS compares images of one size with at least {LEAST_SIDE} pixels a side, not \
+                "LPIPS compares images of one size with at least {MIN_SIDE} pixels a side, not \
                  {:?} and {:?}",
                 a.dims(),
                 b.dims()
@@ -92,16 +92,16 @@ impl Lpips {
             .map(|((a, b), head)| {
                 let difference = (unit(a) - unit(b)).square() * head.clone();
                 let [batch, channels, t, h, w] = difference.dims();
-                let places = (t * h * w) as f64;
+                let positions = (t * h * w) as f64;
                 let sum = difference.reshape([batch, channels * t * h * w]).sum_dim(1);
-                sum.reshape([batch]) / places
+                sum.reshape([batch]) / positions
             })
             .collect())
     }
 }
 
-/// Every place's vector divided by its length. The root's argument is never 0, where its slope is
-/// infinite: after a ReLU whole places are.
+/// The vector of channels at every position divided by its length. The square root's argument is kept from 0, where its
+/// derivative is infinite: after a ReLU whole vectors are 0.
 fn unit(x: Tensor<5>) -> Tensor<5> {
     let length = (x.clone().square().sum_dim(1) + 1e-20).sqrt();
     x / (length + 1e-10)

@@ -1,4 +1,5 @@
-//! From an image to what a network takes. Most of what makes "your FID" not "my FID" is in here.
+//! From an image to a network's input: resizing and the range of values. Where two programs give the same images another
+//! FID, it is mostly for a difference in here.
 
 use std::fmt;
 
@@ -8,10 +9,10 @@ use crate::media::{Filter, Image, Size, resize_f32_pillow, resize_f32_plain};
 /// How an image gets to the network's size; always on floats of 0 to 255, never rounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Resize {
-    /// From the four nearest pixels, also when it shrinks (PyTorch's `interpolate`, bilinear,
-    /// without antialiasing), the outer edges in place: pytorch-fid.
+    /// Bilinear from the four nearest pixels, also when it shrinks: PyTorch's `interpolate` without antialiasing,
+    /// `align_corners=False`. pytorch-fid.
     Bilinear,
-    /// The same with the centers of the corner pixels in place (`align_corners=True`).
+    /// The same with `align_corners=True`.
     BilinearCorners,
     /// TensorFlow 1's bilinear, which is shifted by up to half a pixel: the first FID program, and
     /// torch-fidelity.
@@ -22,7 +23,7 @@ pub enum Resize {
     None,
 }
 
-/// Which values bytes become.
+/// The range of values that bytes are mapped to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Range {
     /// `x / 127.5 - 1`: [-1, 1].
@@ -36,9 +37,9 @@ pub enum Range {
 /// How an image becomes a network's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Preprocess {
-    /// To the network's size.
+    /// How it is resized to the network's size.
     pub resize: Resize,
-    /// To the network's values.
+    /// How bytes are mapped to the network's values.
     pub range: Range,
 }
 
@@ -94,14 +95,14 @@ fn planes(image: &Image) -> Vec<f32> {
     crate::media::byte_planes(image)
 }
 
-/// TensorFlow 1's `resize_bilinear`: place `i` looks at `i * from / to`, without half pixels.
+/// TensorFlow 1's `resize_bilinear`: output `i` is sampled at `i * from / to`, without half-pixel centers.
 fn tensorflow(planes: &[f32], from: Size, to: Size) -> Vec<f32> {
     let taps = |from: usize, to: usize| -> Vec<(usize, usize, f32)> {
         let scale = from as f32 / to as f32;
         let tap = |i: usize| {
-            let place = i as f32 * scale;
-            let low = (place as usize).min(from - 1);
-            (low, (low + 1).min(from - 1), place - low as f32)
+            let position = i as f32 * scale;
+            let low = (position as usize).min(from - 1);
+            (low, (low + 1).min(from - 1), position - low as f32)
         };
         (0..to).map(tap).collect()
     };
@@ -150,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_image_of_the_right_size_is_not_changed_by_any_bilinear() {
+    fn an_image_of_the_right_size_is_not_changed_by_any_bilinear() {
         let rgb: Vec<u8> = (0..48).map(|i| i * 5).collect();
         let image = Image::new(4, 4, rgb).unwrap();
         let size = Size::new(4, 4);
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn tensorflow_looks_from_the_corner() {
+    fn tensorflow_samples_from_the_corner() {
         let plane = [0.0, 3.0, 6.0, 9.0];
         let found = tensorflow(&plane, Size::new(4, 1), Size::new(6, 1));
         for (found, wanted) in found.iter().zip([0.0, 2.0, 4.0, 6.0, 8.0, 9.0]) {

@@ -6,14 +6,17 @@
 //! - [`hub`]: models from the Hugging Face hub;
 //! - [`pretrained`]: the weights that metrics are made with.
 
+mod download;
 mod dtype;
 pub mod hub;
 pub(crate) mod npy;
 pub mod pretrained;
+mod read;
 mod safetensors_file;
 mod state_dict;
 mod torch;
 
 pub use dtype::Dtype;
+pub use read::read_state_dict;
 pub use safetensors_file::{NewTensor, TensorFile, write_tensors};
-pub use state_dict::{Array, StateDict, read_state_dict};
+pub use state_dict::{Array, StateDict};

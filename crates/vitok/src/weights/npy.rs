@@ -1,51 +1,51 @@
 //! numpy's `.npy` format, versions 1 to 3, as far as numbers go.
 //!
-//! A magic string, the version, the header's length, the header (a Python dictionary of `descr`,
-//! `fortran_order` and `shape`), then the elements.
+//! A magic string, the version, the header's length, the header (a Python dictionary of `descr`, `fortran_order` and
+//! `shape`), then the elements. Errors here are reasons that continue "its array NAME"; who calls knows the names of
+//! file and array.
 
 use std::io::Read;
 
-/// Shorthand inside this module, where the file's name is not known. Reasons continue "its array x".
-type Outcome<T> = std::result::Result<T, String>;
+use super::dtype::Dtype;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// numpy itself reads no header above 10,000.
-const LONGEST_HEADER: usize = 10_000;
+const MAX_HEADER: usize = 10_000;
 
 /// An array of numbers, row-major.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Array {
-    Floats(Vec<f64>),
-    Integers(Vec<i64>),
+pub(crate) struct Array {
+    dtype: Dtype,
+    /// Integers beyond 2^53 are rounded.
+    values: Vec<f64>,
 }
 
 impl Array {
     /// The values, if they are floats.
-    pub(crate) fn floats(self) -> Outcome<Vec<f64>> {
-        match self {
-            Array::Floats(values) => Ok(values),
-            Array::Integers(_) => Err("its statistics are integers".into()),
+    pub(crate) fn floats(self) -> Result<Vec<f64>, String> {
+        if self.dtype.is_float() {
+            Ok(self.values)
+        } else {
+            Err("its statistics are integers".into())
         }
     }
 
-    /// The first value, if it is a count.
+    /// The first value, if it is an integer that is not negative.
     pub(crate) fn whole_number(&self) -> Option<usize> {
-        match self {
-            Array::Integers(values) => usize::try_from(*values.first()?).ok(),
-            Array::Floats(_) => None,
-        }
+        let first = *self.values.first()?;
+        (!self.dtype.is_float() && first >= 0.0).then_some(first as usize)
     }
 }
 
-/// Reads an array to the end of `file`, which is what compares a zip entry's checksum. `check` sees
-/// the shape before anything of that size is read.
-pub(crate) fn read(file: &mut dyn Read, check: &dyn Fn(&[usize]) -> Outcome<()>) -> Outcome<Array> {
+/// Reads an array to the end of `file`, which is what compares a zip entry's checksum. `check` is given the shape before
+/// anything of that size is read.
+pub(crate) fn read(file: &mut dyn Read, check: &dyn Fn(&[usize]) -> Result<(), String>) -> Result<Array, String> {
     let header = Header::read(file)?;
     check(&header.shape)?;
-    let element = Element::of(&header.descr)?;
+    let (dtype, big_endian) = dtype_of(&header.descr)?;
     let count = header.shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
-    let size = count.and_then(|n| n.checked_mul(element.width()));
+    let size = count.and_then(|n| n.checked_mul(dtype.bytes()));
     let size = size.ok_or("is larger than any memory")?;
     let mut bytes = Vec::new();
     file.take(size as u64 + 1)
@@ -57,15 +57,28 @@ pub(crate) fn read(file: &mut dyn Read, check: &dyn Fn(&[usize]) -> Outcome<()>)
             header.shape
         ));
     }
-    let elements = element.elements(&bytes, header.descr.starts_with('>'));
-    Ok(if header.fortran_order {
-        match elements {
-            Array::Floats(values) => Array::Floats(row_major(&values, &header.shape)),
-            Array::Integers(values) => Array::Integers(row_major(&values, &header.shape)),
-        }
+    let values: Vec<f64> = dtype.to_f64(&bytes, big_endian).collect();
+    let values = if header.fortran_order {
+        row_major(&values, &header.shape)
     } else {
-        elements
-    })
+        values
+    };
+    Ok(Array { dtype, values })
+}
+
+/// The types of element that statistics come in, and whether they are big-endian.
+fn dtype_of(descr: &str) -> Result<(Dtype, bool), String> {
+    let big_endian = descr.starts_with('>');
+    match descr.strip_prefix(['<', '>']).and_then(Dtype::of_numpy) {
+        Some(dtype @ (Dtype::F32 | Dtype::F64 | Dtype::I32 | Dtype::I64)) => Ok((dtype, big_endian)),
+        _ => {
+            let short: String = descr.chars().take(20).collect();
+            Err(format!(
+                "is of numpy's type \"{}\"; only f4 and f8 can be read",
+                short.escape_debug()
+            ))
+        }
+    }
 }
 
 /// A file of version 1: the header, padded to 64 bytes as numpy does, and the bytes given.
@@ -87,61 +100,8 @@ pub(crate) fn with_header(descr: &str, shape: &[usize], bytes: Vec<u8>) -> Vec<u
     out
 }
 
-/// The types of element that statistics come in.
-#[derive(Clone, Copy)]
-enum Element {
-    F32,
-    F64,
-    I32,
-    I64,
-}
-
-impl Element {
-    fn of(descr: &str) -> Outcome<Self> {
-        Ok(match descr {
-            "<f4" | ">f4" => Self::F32,
-            "<f8" | ">f8" => Self::F64,
-            "<i4" | ">i4" => Self::I32,
-            "<i8" | ">i8" => Self::I64,
-            _ => {
-                let short: String = descr.chars().take(20).collect();
-                return Err(format!(
-                    "is of numpy's type \"{}\"; only f4 and f8 can be read",
-                    short.escape_debug()
-                ));
-            }
-        })
-    }
-
-    fn width(self) -> usize {
-        match self {
-            Self::F32 | Self::I32 => 4,
-            Self::F64 | Self::I64 => 8,
-        }
-    }
-
-    fn elements(self, bytes: &[u8], big_endian: bool) -> Array {
-        match self {
-            Self::F32 => Array::Floats(fixed(bytes, big_endian).map(|b| f32::from_le_bytes(b).into()).collect()),
-            Self::F64 => Array::Floats(fixed(bytes, big_endian).map(f64::from_le_bytes).collect()),
-            Self::I32 => Array::Integers(fixed(bytes, big_endian).map(|b| i32::from_le_bytes(b).into()).collect()),
-            Self::I64 => Array::Integers(fixed(bytes, big_endian).map(i64::from_le_bytes).collect()),
-        }
-    }
-}
-
-/// The elements' bytes, little-endian.
-fn fixed<const N: usize>(bytes: &[u8], big_endian: bool) -> impl Iterator<Item = [u8; N]> {
-    bytes.as_chunks().0.iter().map(move |&(mut element)| {
-        if big_endian {
-            element.reverse();
-        }
-        element
-    })
-}
-
 /// From column-major order; of one axis or none both are the same.
-fn row_major<T: Copy>(values: &[T], shape: &[usize]) -> Vec<T> {
+fn row_major(values: &[f64], shape: &[usize]) -> Vec<f64> {
     let &[rows, columns] = shape else {
         return values.to_vec();
     };
@@ -158,8 +118,8 @@ struct Header {
 }
 
 impl Header {
-    fn read(file: &mut dyn Read) -> Outcome<Self> {
-        let mut read = |count: usize| -> Outcome<Vec<u8>> {
+    fn read(file: &mut dyn Read) -> Result<Self, String> {
+        let mut read = |count: usize| -> Result<Vec<u8>, String> {
             let mut bytes = vec![0; count];
             let unreadable = |e| format!("is damaged or incomplete: {e}");
             file.read_exact(&mut bytes).map_err(unreadable)?;
@@ -175,9 +135,9 @@ impl Header {
             _ => return Err("is not in numpy's format".into()),
         };
         let length = length.iter().rev().fold(0, |n, &byte| n << 8 | usize::from(byte));
-        if length > LONGEST_HEADER {
+        if length > MAX_HEADER {
             return Err(format!(
-                "has a header of {length} bytes, over the limit of {LONGEST_HEADER}"
+                "has a header of {length} bytes, over the limit of {MAX_HEADER}"
             ));
         }
         let text = String::from_utf8(read(length)?).ok();

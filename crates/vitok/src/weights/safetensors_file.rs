@@ -1,13 +1,11 @@
-//! Safetensors files, read tensor by tensor and written as a stream, so that no file is ever in
-//! memory beside the tensors made from it.
+//! Safetensors files, read tensor by tensor and written as a stream, so that no file is ever in memory beside the
+//! tensors made from it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use half::{bf16, f16};
-use safetensors::Dtype as FileDtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::dtype::Dtype;
@@ -15,7 +13,7 @@ use crate::files::write_atomically;
 use crate::{Error, Result};
 
 /// The format's own limit on its header.
-const LARGEST_HEADER: u64 = 100_000_000;
+const MAX_HEADER: u64 = 100_000_000;
 
 /// Values converted at once when the file is not f32.
 const CHUNK: usize = 1 << 20;
@@ -53,7 +51,7 @@ impl TensorFile {
         let mut length = [0; 8];
         file.read_exact(&mut length).map_err(unreadable)?;
         let length = u64::from_le_bytes(length);
-        if length > LARGEST_HEADER || length > size - 8 {
+        if length > MAX_HEADER || length > size - 8 {
             return Err(bad(format!(
                 "not a safetensors file, or a damaged one: it announces a header of {length} bytes \
                  and is {size} bytes long"
@@ -126,31 +124,29 @@ impl TensorFile {
     fn read_values(&mut self, name: &str, info: &TensorInfo) -> Result<Vec<f32>> {
         let (start, end) = info.data_offsets;
         let count = info.shape.iter().product::<usize>();
-        let convert: fn(&[u8]) -> f32 = match info.dtype {
-            FileDtype::F32 => |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
-            FileDtype::F16 => |b| f16::from_le_bytes([b[0], b[1]]).to_f32(),
-            FileDtype::BF16 => |b| bf16::from_le_bytes([b[0], b[1]]).to_f32(),
-            other => {
-                return Err(self.bad(format!("tensor {name} is {other:?}; f32, f16 or bf16 expected")));
+        let dtype = match Dtype::of_safetensors(info.dtype) {
+            Some(dtype @ (Dtype::F32 | Dtype::F16 | Dtype::Bf16)) => dtype,
+            _ => {
+                let reason = format!("tensor {name} is {:?}; f32, f16 or bf16 expected", info.dtype);
+                return Err(self.bad(reason));
             }
         };
         let unreadable = |path: &Path, e| Error::io(path, "read", e);
         let from = SeekFrom::Start(self.data_start + start as u64);
         self.file.seek(from).map_err(|e| unreadable(&self.path, e))?;
-        if info.dtype == FileDtype::F32 && cfg!(target_endian = "little") {
+        if dtype == Dtype::F32 && cfg!(target_endian = "little") {
             let mut values = vec![0f32; count];
             let read = self.file.read_exact(bytemuck::cast_slice_mut(&mut values));
             read.map_err(|e| unreadable(&self.path, e))?;
             return Ok(values);
         }
         let mut values = Vec::with_capacity(count);
-        let width = info.dtype.bitsize() / 8;
-        let mut buffer = vec![0; CHUNK.min(count) * width];
+        let mut buffer = vec![0; CHUNK.min(count) * dtype.bytes()];
         let mut left = end - start;
         while left > 0 {
-            let piece = &mut buffer[..left.min(CHUNK * width)];
+            let piece = &mut buffer[..left.min(CHUNK * dtype.bytes())];
             self.file.read_exact(piece).map_err(|e| unreadable(&self.path, e))?;
-            values.extend(piece.chunks_exact(width).map(convert));
+            values.extend(dtype.to_f32(piece, false));
             left -= piece.len();
         }
         Ok(values)
@@ -179,13 +175,20 @@ pub struct NewTensor<'a> {
 /// The same tensors and metadata give the same bytes.
 ///
 /// # Errors
-/// [`Error::Io`] naming `path`.
+/// [`Error::InvalidArgument`] for a dtype that is not [`Dtype::STORABLE`]; [`Error::Io`] naming `path`.
 pub fn write_tensors(
     path: &Path,
     metadata: &BTreeMap<String, String>,
     tensors: Vec<NewTensor<'_>>,
     dtype: Dtype,
 ) -> Result<()> {
+    let Some(encode) = dtype.writer() else {
+        let storable = Dtype::STORABLE.map(Dtype::name).join(", ");
+        let name = dtype.name();
+        return Err(Error::InvalidArgument(format!(
+            "tensors are saved as {storable}, not as {name}"
+        )));
+    };
     let mut header = serde_json::Map::new();
     header.insert("__metadata__".into(), serde_json::json!(metadata));
     let mut end = 0;
@@ -193,7 +196,7 @@ pub fn write_tensors(
         let start = end;
         end += tensor.shape.iter().product::<usize>() * dtype.bytes();
         let info = TensorInfo {
-            dtype: dtype.in_safetensors(),
+            dtype: dtype.to_safetensors(),
             shape: tensor.shape.clone(),
             data_offsets: (start, end),
         };
@@ -208,7 +211,7 @@ pub fn write_tensors(
         for tensor in tensors {
             let values = (tensor.values)()?;
             for piece in values.chunks(CHUNK) {
-                out.write_all(&dtype.encode(piece))?;
+                out.write_all(&encode(piece))?;
             }
         }
         Ok(())

@@ -1,9 +1,9 @@
 //! Feature networks and perceptual distances against the packages they come from. Weights are made by the formula of
-//! `tests/golden/README.md`, or are the real ones where `vitok download metrics` has put them.
+//! `tests/golden/README.md`, or are the real ones where they were downloaded.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use vitok::features::{
-    Backbone, EfficientNetLite0, I3d, Inception, InceptionBuild, Lpips, Preprocess, Range, Resize, Source,
+    Backbone, EfficientNetLite0, I3d, Inception, InceptionBuild, Lpips, Preprocess, Range, Resize, StateDictLoader,
 };
 use vitok::media::Image;
 use vitok::weights::Array;
@@ -40,8 +40,8 @@ fn formula(name: &str, shape: &[usize]) -> Vec<f32> {
 }
 
 /// Weights by the formula, of whatever names and shapes a network asks for.
-fn source(device: &Device) -> Source {
-    Source::made(formula, device)
+fn source(device: &Device) -> StateDictLoader {
+    StateDictLoader::from_fn(formula, device)
 }
 
 fn values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
@@ -54,36 +54,36 @@ fn image(file: &Golden, name: &str) -> Tensor<5> {
     x.unsqueeze::<4>().unsqueeze_dim(2)
 }
 
-/// A tap as the golden file has it: whole, or its means over the places.
-fn assert_tap(file: &Golden, name: &str, tap: Tensor<5>) {
+/// An activation as the golden file has it: whole, or its means over the positions.
+fn assert_activation(file: &Golden, name: &str, found: Tensor<5>) {
     let (shape, wanted) = file.values(name);
-    let [_, channels, _, h, w] = tap.dims();
+    let [_, channels, _, h, w] = found.dims();
     let found = match shape.len() {
-        1 => values(tap.reshape([channels, h * w]).mean_dim(1)),
-        _ => values(tap),
+        1 => values(found.reshape([channels, h * w]).mean_dim(1)),
+        _ => values(found),
     };
     assert_close(name, &found, &wanted, LIMIT);
 }
 
 #[test]
-fn vgg16_taps_are_torchvisions() {
+fn vgg16_activations_are_torchvisions() {
     let file = golden::open("vgg16");
     let activations = Backbone::vgg16(&source(&Device::flex()))
         .unwrap()
         .forward(image(&file, "in.chw"));
-    for (number, tap) in [3, 8, 15, 22, 29].into_iter().zip(activations) {
-        assert_tap(&file, &format!("features.{number}"), tap);
+    for (number, activation) in [3, 8, 15, 22, 29].into_iter().zip(activations) {
+        assert_activation(&file, &format!("features.{number}"), activation);
     }
 }
 
 #[test]
-fn alexnet_taps_are_torchvisions() {
+fn alexnet_activations_are_torchvisions() {
     let file = golden::open("alexnet");
     let activations = Backbone::alexnet(&source(&Device::flex()))
         .unwrap()
         .forward(image(&file, "in.chw"));
-    for (number, tap) in [1, 4, 7, 9, 11].into_iter().zip(activations) {
-        assert_tap(&file, &format!("features.{number}"), tap);
+    for (number, activation) in [1, 4, 7, 9, 11].into_iter().zip(activations) {
+        assert_activation(&file, &format!("features.{number}"), activation);
     }
 }
 
@@ -133,16 +133,16 @@ fn the_other_inception_is_torchvisions() {
 }
 
 /// The heads stored in the golden file, under the names of the package's.
-fn heads(file: &Golden, device: &Device) -> Source {
+fn heads(file: &Golden, device: &Device) -> StateDictLoader {
     let arrays = (0..5).map(|layer| {
         let (shape, values) = file.values(&format!("lin{layer}.weight"));
         let name = format!("lin{layer}.model.1.weight");
         (name, Array { shape, values })
     });
-    Source::of_arrays("heads", arrays.collect(), device)
+    StateDictLoader::from_state_dict("heads", arrays.collect(), device)
 }
 
-fn assert_lpips(name: &str, backbone: fn(&Source) -> vitok::Result<Backbone>) {
+fn assert_lpips(name: &str, backbone: fn(&StateDictLoader) -> vitok::Result<Backbone>) {
     let file = golden::open(name);
     let lpips = |device: &Device| {
         let backbone = backbone(&source(device)).unwrap();
@@ -175,10 +175,10 @@ fn lpips_alex_and_its_gradient_are_the_packages() {
 }
 
 /// The real weights, where they were downloaded; the tests on them are left out elsewhere.
-fn real(name: &str) -> Option<Source> {
+fn real(name: &str) -> Option<StateDictLoader> {
     let found = metrics_folder().and_then(|folder| find(name, &folder));
     match found {
-        Ok(path) => Some(Source::open(&path, &Device::flex()).unwrap()),
+        Ok(path) => Some(StateDictLoader::open(&path, &Device::flex()).unwrap()),
         Err(error) => {
             eprintln!("LEFT OUT: {error}");
             None
@@ -193,7 +193,7 @@ fn st_lpips_and_its_gradient_are_the_packages() {
     };
     let file = golden::open("stlpips_vgg_real");
     let lpips = |device: &Device| {
-        let source = source.on(device);
+        let source = source.to_device(device);
         let backbone = Backbone::shift_tolerant_vgg16(&source).unwrap();
         Lpips::new(backbone, &source).unwrap()
     };

@@ -11,7 +11,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use vitok::observe::{Event, Observer, Silent};
 use vitok::weights::hub::{Hub, RELEASES, find};
+use vitok::{Error, Remedy};
 
 const RELEASE: &str = "philippehansen/ViTok-v2-350M-f16x64";
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -24,6 +26,8 @@ enum Fault {
     CutOnce,
     /// Bodies never end: half of one, then silence.
     Stall,
+    /// Bodies come a few bytes at a time.
+    Drip,
     /// What it has of the files is only the beginning.
     Short,
     /// Says what it has and then closes every connection for a file.
@@ -45,6 +49,8 @@ struct Site {
     token: Option<&'static str>,
     fault: Mutex<Fault>,
     requests: Mutex<Vec<Request>>,
+    /// Whether a client has left amid a body.
+    left: AtomicBool,
     stop: AtomicBool,
 }
 
@@ -69,6 +75,7 @@ impl Server {
             token,
             fault: Mutex::new(fault),
             requests: Mutex::default(),
+            left: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         });
         let (shared, base) = (site.clone(), address.clone());
@@ -102,7 +109,7 @@ impl Server {
             cache_folder: cache.to_owned(),
             token: None,
             offline: false,
-            patience: Duration::from_secs(5),
+            timeout: Duration::from_secs(5),
         }
     }
 
@@ -230,7 +237,27 @@ fn answer(site: &Site, base: &str, stream: TcpStream) -> std::io::Result<()> {
         }
         return Ok(());
     }
+    if body.len() > 1 && fault == Fault::Drip {
+        return drip(site, stream, &extra, body);
+    }
     send(stream, 206, &extra, body)
+}
+
+/// Sends a body over several seconds, and notes if the client leaves before its end.
+fn drip(site: &Site, mut stream: TcpStream, extra: &str, body: &[u8]) -> std::io::Result<()> {
+    let length = body.len();
+    write!(
+        stream,
+        "HTTP/1.1 206 Partial\r\n{extra}Content-Length: {length}\r\n\r\n"
+    )?;
+    for piece in body.chunks(16) {
+        if stream.write_all(piece).is_err() {
+            site.left.store(true, SeqCst);
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 fn send(mut stream: TcpStream, status: u16, extra: &str, body: &[u8]) -> std::io::Result<()> {
@@ -268,12 +295,54 @@ fn tensors(values: usize) -> Vec<u8> {
 }
 
 fn refusal<T: std::fmt::Debug>(result: vitok::Result<T>) -> String {
+    refusal_with_remedies(result).0
+}
+
+fn refusal_with_remedies<T: std::fmt::Debug>(result: vitok::Result<T>) -> (String, Vec<Remedy>) {
     match result.unwrap_err() {
-        vitok::Error::Hub { name, reason, .. } => {
-            println!("{name}: {reason}");
-            reason
+        Error::Hub { name, reason, remedies } => {
+            println!("{name}: {reason} {remedies:?}");
+            (reason, remedies)
         }
         other => panic!("{other}"),
+    }
+}
+
+fn download(name: &str, revision: Option<&str>) -> Remedy {
+    Remedy::Download {
+        name: name.into(),
+        revision: revision.map(str::to_owned),
+    }
+}
+
+/// Getting the released model's files by hand from the hub at `endpoint`.
+fn by_hand(endpoint: &str) -> Remedy {
+    Remedy::BringFile {
+        what: "encoder.safetensors and decoder.safetensors".into(),
+        from: format!("{endpoint}/{RELEASE}"),
+        pretrained: None,
+    }
+}
+
+/// Keeps the latest event of each file, and asks to stop once so many bytes are here.
+#[derive(Default)]
+struct Watch {
+    stop_at: Option<u64>,
+    files: Mutex<BTreeMap<String, (u64, u64)>>,
+}
+
+impl Observer for Watch {
+    fn event(&self, event: Event<'_>) {
+        let Event::Download { file, done, total } = event else {
+            panic!("{event:?}");
+        };
+        self.files.lock().unwrap().insert(file.to_owned(), (done, total));
+    }
+
+    fn cancelled(&self) -> bool {
+        let files = self.files.lock().unwrap();
+        self.stop_at
+            .is_some_and(|stop| files.values().any(|(done, _)| *done >= stop))
     }
 }
 
@@ -299,9 +368,11 @@ fn a_download_is_then_in_the_cache() {
     let cache = TempDir::new().unwrap();
     let server = Server::pair(None, Fault::None);
     let mut hub = server.hub(cache.path());
-    assert!(refusal(hub.cached("350M-f16x64", None)).contains("vitok download 350M-f16x64"));
+    let (reason, remedies) = refusal_with_remedies(hub.cached("350M-f16x64", None));
+    assert!(reason.contains("not in the cache"), "{reason}");
+    assert_eq!(remedies, [download("350M-f16x64", None), by_hand(&hub.endpoint)]);
 
-    let folder = hub.download("350M-f16x64", None, false).unwrap();
+    let folder = hub.download("350M-f16x64", None, &Silent).unwrap();
     for (file, values) in [("encoder.safetensors", 700), ("decoder.safetensors", 900)] {
         assert_eq!(std::fs::read(folder.join(file)).unwrap(), tensors(values));
         assert_eq!(server.transfers(file), ["bytes=0-"]);
@@ -309,13 +380,13 @@ fn a_download_is_then_in_the_cache() {
 
     // A second time nothing is asked for, and offline it is found under all of its names.
     let before = server.requests();
-    assert_eq!(hub.download(RELEASE, None, false).unwrap(), folder);
+    assert_eq!(hub.download(RELEASE, None, &Silent).unwrap(), folder);
     assert_eq!(server.requests(), before);
     drop(server);
     hub.offline = true;
     for name in [RELEASE, "ViTok-v2-350M-f16x64", "350m-F16x64"] {
         assert_eq!(hub.cached(name, None).unwrap(), folder);
-        assert_eq!(hub.download(name, None, false).unwrap(), folder);
+        assert_eq!(hub.download(name, None, &Silent).unwrap(), folder);
     }
     // The commit is a name for it as well, even where no branch of that name is noted.
     assert_eq!(hub.cached(RELEASE, Some(COMMIT)).unwrap(), folder);
@@ -326,12 +397,12 @@ fn a_revision_is_kept_apart() {
     let cache = TempDir::new().unwrap();
     let server = Server::pair(None, Fault::None);
     let hub = server.hub(cache.path());
-    let folder = hub.download(RELEASE, Some("v2"), false).unwrap();
+    let folder = hub.download(RELEASE, Some("v2"), &Silent).unwrap();
     assert_eq!(hub.cached(RELEASE, Some("v2")).unwrap(), folder);
     assert!(hub.cached(RELEASE, None).is_err());
-    let hint = refusal(hub.cached(RELEASE, Some("v3")));
-    assert!(hint.contains("--revision v3"), "{hint}");
-    assert!(refusal(hub.download(RELEASE, Some("v3"), false)).contains("revision v3"));
+    let (_, remedies) = refusal_with_remedies(hub.cached(RELEASE, Some("v3")));
+    assert!(remedies.contains(&download(RELEASE, Some("v3"))), "{remedies:?}");
+    assert!(refusal(hub.download(RELEASE, Some("v3"), &Silent)).contains("revision v3"));
 }
 
 #[test]
@@ -344,16 +415,16 @@ fn other_repositories_may_hold_one_file() {
         ];
         let server = Server::start("me/mine", &files, None, fault);
         let hub = server.hub(cache.path());
-        let folder = hub.download("me/mine", None, false).unwrap();
+        let folder = hub.download("me/mine", None, &Silent).unwrap();
         assert!(folder.join("model.safetensors").is_file());
         assert_eq!(hub.cached("me/mine", None).unwrap(), folder);
-        let reason = refusal(hub.download("me/350M-f16x46", None, false));
+        let reason = refusal(hub.download("me/350M-f16x46", None, &Silent));
         assert!(reason.contains("404"), "{reason}");
     }
     // And with neither set of files there is nothing to fetch.
     let cache = TempDir::new().unwrap();
     let server = Server::start("me/text", &[("README.md", vec![1])], None, Fault::None);
-    let reason = refusal(server.hub(cache.path()).download("me/text", None, false));
+    let reason = refusal(server.hub(cache.path()).download("me/text", None, &Silent));
     assert!(reason.contains("encoder.safetensors and decoder.safetensors, or config.json"));
 }
 
@@ -362,15 +433,15 @@ fn the_token_is_sent_to_the_hub() {
     let cache = TempDir::new().unwrap();
     let server = Server::pair(Some("hf_secret"), Fault::None);
     let mut hub = server.hub(cache.path());
-    let reason = refusal(hub.download("350M-f16x64", None, false));
+    let reason = refusal(hub.download("350M-f16x64", None, &Silent));
     assert!(reason.contains("401") && reason.contains("HF_TOKEN"), "{reason}");
     hub.token = Some("hf_wrong".into());
-    let reason = refusal(hub.download("350M-f16x64", None, false));
+    let reason = refusal(hub.download("350M-f16x64", None, &Silent));
     assert!(reason.contains("not accepted"), "{reason}");
     assert!(!reason.contains("hf_wrong") && !format!("{hub:?}").contains("hf_wrong"));
 
     hub.token = Some("hf_secret".into());
-    hub.download("350M-f16x64", None, false).unwrap();
+    hub.download("350M-f16x64", None, &Silent).unwrap();
     let requests = server.site.requests.lock().unwrap();
     let with = |r: &&Request| r.authorization.as_deref() == Some("Bearer hf_secret");
     assert!(requests.iter().filter(with).count() >= 5);
@@ -389,11 +460,15 @@ fn each_refusal_says_what_to_do() {
     for (status, expected) in cases {
         let server = Server::pair(None, Fault::Status(status));
         let hub = server.hub(cache.path());
-        let reason = refusal(hub.download("5B-f32x64", None, false));
+        let reason = refusal(hub.download("5B-f32x64", None, &Silent));
         assert!(reason.contains(expected), "{status}: {reason}");
     }
     let server = Server::pair(None, Fault::None);
-    let reason = refusal(server.hub(cache.path()).download("you/ViTok-v2-5B-f16x46", None, false));
+    let reason = refusal(
+        server
+            .hub(cache.path())
+            .download("you/ViTok-v2-5B-f16x46", None, &Silent),
+    );
     assert!(reason.contains("has no"), "{reason}");
     assert!(reason.contains("did you mean 5B-f16x16"), "{reason}");
 }
@@ -405,9 +480,9 @@ fn names_are_checked_before_the_network() {
         cache_folder: "/nowhere".into(),
         token: None,
         offline: false,
-        patience: Duration::from_secs(5),
+        timeout: Duration::from_secs(5),
     };
-    let reason = refusal(hub.download("350M-f16x46", None, false));
+    let reason = refusal(hub.download("350M-f16x46", None, &Silent));
     assert!(reason.contains("did you mean 350M-f16x"), "{reason}");
     let reason = refusal(hub.cached("weights", None));
     assert!(reason.contains("released models: 350M-f16x16"), "{reason}");
@@ -420,14 +495,14 @@ fn names_are_checked_before_the_network() {
         );
     }
     for revision in ["", "../x", "a//b", "/a", "a b"] {
-        let reason = refusal(hub.download(RELEASE, Some(revision), false));
+        let reason = refusal(hub.download(RELEASE, Some(revision), &Silent));
         assert!(reason.contains("no revision"), "{revision}");
     }
     let wrong = Hub {
         endpoint: "huggingface.co".into(),
         ..hub
     };
-    assert!(refusal(wrong.download(RELEASE, None, false)).contains("HF_ENDPOINT"));
+    assert!(refusal(wrong.download(RELEASE, None, &Silent)).contains("HF_ENDPOINT"));
 }
 
 #[test]
@@ -437,11 +512,12 @@ fn without_a_network_it_fails_at_once() {
     let hub = server.hub(cache.path());
     drop(server); // and with it the port
     let start = Instant::now();
-    let reason = refusal(hub.download("350M-f16x64", None, false));
+    let (reason, remedies) = refusal_with_remedies(hub.download("350M-f16x64", None, &Silent));
     assert!(start.elapsed() < Duration::from_secs(3), "{reason}");
-    for hint in ["HF_ENDPOINT", "HTTPS_PROXY", "by hand", "--model FOLDER"] {
+    for hint in ["HF_ENDPOINT", "HTTPS_PROXY"] {
         assert!(reason.contains(hint), "{reason}");
     }
+    assert_eq!(remedies, [by_hand(&hub.endpoint)]);
 }
 
 #[test]
@@ -450,8 +526,9 @@ fn a_server_that_hangs_up_is_tried_a_few_times() {
     let server = Server::pair(None, Fault::HangUp);
     let start = Instant::now();
     let hub = server.hub(cache.path());
-    let reason = refusal(hub.download("350M-f16x64", None, false));
+    let (reason, remedies) = refusal_with_remedies(hub.download("350M-f16x64", None, &Silent));
     assert!(reason.contains("broke off"), "{reason}");
+    assert_eq!(remedies, [download("350M-f16x64", None), by_hand(&hub.endpoint)]);
     assert!(start.elapsed() < Duration::from_secs(5));
     assert!(server.requests() > 3);
 }
@@ -463,16 +540,17 @@ fn a_silent_server_is_given_up() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut hub = Server::pair(None, Fault::None).hub(cache.path());
     hub.endpoint = format!("http://{}", silent.local_addr().unwrap());
-    hub.patience = Duration::from_millis(300);
+    hub.timeout = Duration::from_millis(300);
     let start = Instant::now();
-    assert!(refusal(hub.download(RELEASE, None, false)).contains("cannot be reached"));
+    assert!(refusal(hub.download(RELEASE, None, &Silent)).contains("cannot be reached"));
 
     // Long enough for the list of files on a busy machine.
-    hub.patience = Duration::from_secs(1);
+    hub.timeout = Duration::from_secs(1);
     let server = Server::pair(None, Fault::Stall);
     hub.endpoint = server.address.clone();
-    let reason = refusal(hub.download(RELEASE, None, false));
+    let (reason, remedies) = refusal_with_remedies(hub.download(RELEASE, None, &Silent));
     assert!(reason.contains("nothing came from"), "{reason}");
+    assert_eq!(remedies, [download(RELEASE, None), by_hand(&hub.endpoint)]);
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 
@@ -482,8 +560,9 @@ fn offline_nothing_is_asked() {
     let server = Server::pair(None, Fault::None);
     let mut hub = server.hub(cache.path());
     hub.offline = true;
-    let reason = refusal(hub.download("350M-f16x64", None, false));
+    let (reason, remedies) = refusal_with_remedies(hub.download("350M-f16x64", None, &Silent));
     assert!(reason.contains("HF_HUB_OFFLINE"), "{reason}");
+    assert_eq!(remedies[0], download("350M-f16x64", None));
     assert_eq!(server.requests(), 0);
 }
 
@@ -491,12 +570,67 @@ fn offline_nothing_is_asked() {
 fn a_broken_download_goes_on() {
     let cache = TempDir::new().unwrap();
     let server = Server::pair(None, Fault::CutOnce);
-    let folder = server.hub(cache.path()).download("350M-f16x64", None, true).unwrap();
+    let watch = Watch::default();
+    let folder = server.hub(cache.path()).download("350M-f16x64", None, &watch).unwrap();
     let half = tensors(700).len() / 2;
     let ranges = server.transfers("encoder.safetensors");
     assert_eq!(ranges, ["bytes=0-".to_owned(), format!("bytes={half}-")]);
     let found = std::fs::read(folder.join("encoder.safetensors")).unwrap();
     assert_eq!(found, tensors(700));
+    let told = watch.files.into_inner().unwrap();
+    for (file, values) in [("encoder.safetensors", 700), ("decoder.safetensors", 900)] {
+        let whole = tensors(values).len() as u64;
+        assert_eq!(told[file], (whole, whole));
+    }
+}
+
+#[test]
+fn a_cancelled_download_keeps_its_part() {
+    let cache = TempDir::new().unwrap();
+    let server = Server::pair(None, Fault::Stall);
+    let watch = Watch {
+        stop_at: Some(1),
+        ..Watch::default()
+    };
+    let start = Instant::now();
+    let result = server.hub(cache.path()).download("350M-f16x64", None, &watch);
+    assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
+    assert!(start.elapsed() < Duration::from_secs(3));
+    drop(server);
+
+    let server = Server::pair(None, Fault::None);
+    let folder = server.hub(cache.path()).download("350M-f16x64", None, &Silent).unwrap();
+    let found = std::fs::read(folder.join("encoder.safetensors")).unwrap();
+    assert_eq!(found, tensors(700));
+    let half = tensors(700).len() / 2;
+    assert_eq!(server.transfers("encoder.safetensors"), [format!("bytes={half}-")]);
+    // Nothing is begun where nothing is wanted.
+    let stopped = Watch {
+        stop_at: Some(0),
+        files: Mutex::new(BTreeMap::from([(String::new(), (0, 0))])),
+    };
+    let before = server.requests();
+    let other = TempDir::new().unwrap();
+    let result = server.hub(other.path()).download("350M-f16x64", None, &stopped);
+    assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
+    assert_eq!(server.requests(), before);
+}
+
+#[test]
+fn a_cancelled_download_leaves_the_server() {
+    let cache = TempDir::new().unwrap();
+    let server = Server::pair(None, Fault::Drip);
+    let watch = Watch {
+        stop_at: Some(1),
+        ..Watch::default()
+    };
+    let result = server.hub(cache.path()).download("350M-f16x64", None, &watch);
+    assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
+    let start = Instant::now();
+    while !server.site.left.load(SeqCst) {
+        assert!(start.elapsed() < Duration::from_secs(2));
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]
@@ -513,7 +647,7 @@ fn a_part_that_does_not_fit_is_fetched_anew() {
         let part = blobs.join(format!("etag-of-{}.part", whole.len()));
         std::fs::write(part, vec![0; length]).unwrap();
         let hub = server.hub(cache.path());
-        let folder = hub.download("350M-f16x64", None, false).unwrap();
+        let folder = hub.download("350M-f16x64", None, &Silent).unwrap();
         let found = std::fs::read(folder.join("encoder.safetensors")).unwrap();
         assert_eq!(found, whole);
     }
@@ -524,18 +658,18 @@ fn a_damaged_file_is_deleted_and_fetched_again() {
     let cache = TempDir::new().unwrap();
     let server = Server::pair(None, Fault::Short);
     let hub = server.hub(cache.path());
-    let reason = refusal(hub.download("350M-f16x64", None, false));
+    let reason = refusal(hub.download("350M-f16x64", None, &Silent));
     assert!(reason.contains("arrived damaged and was deleted"), "{reason}");
     assert!(files_ending(cache.path(), "encoder.safetensors").is_empty());
 
     *server.site.fault.lock().unwrap() = Fault::None;
-    let folder = hub.download("350M-f16x64", None, false).unwrap();
+    let folder = hub.download("350M-f16x64", None, &Silent).unwrap();
 
     // Damage done later is noticed, and mended by the next download.
     let encoder = folder.join("encoder.safetensors");
     std::fs::write(&encoder, &tensors(700)[..100]).unwrap();
     assert!(refusal(hub.cached("350M-f16x64", None)).contains("is damaged"));
-    assert_eq!(hub.download("350M-f16x64", None, false).unwrap(), folder);
+    assert_eq!(hub.download("350M-f16x64", None, &Silent).unwrap(), folder);
     assert_eq!(std::fs::read(&encoder).unwrap(), tensors(700));
 
     // A file of the user's own, linked into the cache, is not ours to delete.
@@ -546,7 +680,7 @@ fn a_damaged_file_is_deleted_and_fetched_again() {
     {
         std::fs::remove_file(&encoder).unwrap();
         std::os::unix::fs::symlink(&own, &encoder).unwrap();
-        hub.download("350M-f16x64", None, false).unwrap();
+        hub.download("350M-f16x64", None, &Silent).unwrap();
         assert_eq!(std::fs::read(&encoder).unwrap(), tensors(700));
     }
     assert_eq!(std::fs::read(&own).unwrap(), b"not tensors");
@@ -554,7 +688,7 @@ fn a_damaged_file_is_deleted_and_fetched_again() {
     // A link whose file someone has deleted is mended as well.
     std::fs::remove_file(encoder.canonicalize().unwrap()).unwrap();
     assert!(refusal(hub.cached("350M-f16x64", None)).contains("not in the cache"));
-    assert_eq!(hub.download("350M-f16x64", None, false).unwrap(), folder);
+    assert_eq!(hub.download("350M-f16x64", None, &Silent).unwrap(), folder);
     assert_eq!(std::fs::read(&encoder).unwrap(), tensors(700));
 }
 

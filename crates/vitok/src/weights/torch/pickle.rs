@@ -1,16 +1,14 @@
 //! A pickle is a program for a small stack machine. This is that machine, for the operations that pickles of weights are
 //! made of (protocols 2 to 5), without the one thing that makes it dangerous: it calls nothing but [`objects::call`].
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-
-use super::heap::{Heap, Id, MOST_VALUES, Storage, Value};
-use super::{Outcome, objects, shown};
+use super::global::Global;
+use super::heap::{Heap, Id, Storage, Value};
+use super::machine::{Machine, bounded};
+use super::objects;
+use super::printable::printable;
 
 /// The operation at the start of every pickle since protocol 2; its argument is the protocol.
 pub(in crate::weights) const PROTO: u8 = 0x80;
-
-const CUT_SHORT: &str = "its pickle ends early; an incomplete download or copy? Fetch it again";
 
 /// What a pickle made.
 #[derive(Debug)]
@@ -20,15 +18,8 @@ pub(super) struct Pickle<'a> {
 }
 
 /// Reads one pickle and leaves `input` behind it.
-pub(super) fn read<'a>(input: &mut &'a [u8]) -> Outcome<Pickle<'a>> {
-    let mut machine = Machine {
-        heap: Heap::default(),
-        stack: Vec::new(),
-        marks: Vec::new(),
-        memo: HashMap::new(),
-        may_copy: input.len(),
-        input,
-    };
+pub(super) fn read<'a>(input: &mut &'a [u8]) -> Result<Pickle<'a>, String> {
+    let mut machine = Machine::new(input);
     if machine.byte()? != PROTO || !(2..=5).contains(&machine.byte()?) {
         return Err("no pickle of protocol 2 to 5 where one is expected".into());
     }
@@ -41,20 +32,9 @@ pub(super) fn read<'a>(input: &mut &'a [u8]) -> Outcome<Pickle<'a>> {
     }
 }
 
-struct Machine<'a> {
-    heap: Heap<'a>,
-    stack: Vec<Id>,
-    /// Lengths the stack had at each mark.
-    marks: Vec<usize>,
-    memo: HashMap<u32, Id>,
-    /// Bytes and entries that may still be copied. What is not copied is as large as its operation.
-    may_copy: usize,
-    input: &'a [u8],
-}
-
 impl<'a> Machine<'a> {
     /// Does one operation; the last one gives the result.
-    fn step(&mut self) -> Outcome<Option<Id>> {
+    fn step(&mut self) -> Result<Option<Id>, String> {
         let operation = self.byte()?;
         match operation {
             PROTO => drop(self.byte()?),
@@ -152,20 +132,20 @@ impl<'a> Machine<'a> {
             b'c' => {
                 let module = self.line()?;
                 let name = self.line()?;
-                self.push(Value::Global(objects::global(module, name)?))?;
+                self.push(Value::Global(Global::named(module, name)?))?;
             }
             // INST: a name as in GLOBAL, called at once. No weight file has it, but the name tells.
             b'i' => {
                 let module = self.line()?;
                 let name = self.line()?;
-                objects::global(module, name)?;
+                Global::named(module, name)?;
                 return Err(unknown(operation));
             }
             0x93 => {
                 let name = self.pop()?;
                 let module = self.pop()?;
                 let text = |id| self.heap.text(id).ok_or("its pickle has a name that is no text");
-                let global = objects::global(text(module)?, text(name)?)?;
+                let global = Global::named(text(module)?, text(name)?)?;
                 self.push(Value::Global(global))?;
             }
             // REDUCE calls a function, NEWOBJ a class.
@@ -189,115 +169,6 @@ impl<'a> Machine<'a> {
         }
         Ok(None)
     }
-
-    fn byte(&mut self) -> Outcome<u8> {
-        Ok(self.take(1)?[0])
-    }
-
-    fn take(&mut self, count: usize) -> Outcome<&'a [u8]> {
-        let (taken, rest) = self.input.split_at_checked(count).ok_or(CUT_SHORT)?;
-        self.input = rest;
-        Ok(taken)
-    }
-
-    fn fixed<const N: usize>(&mut self) -> Outcome<[u8; N]> {
-        let (taken, rest) = self.input.split_first_chunk().ok_or(CUT_SHORT)?;
-        self.input = rest;
-        Ok(*taken)
-    }
-
-    /// A length of `N` bytes, then so many bytes.
-    fn counted<const N: usize>(&mut self) -> Outcome<&'a [u8]> {
-        let mut length = [0; 8];
-        length[..N].copy_from_slice(&self.fixed::<N>()?);
-        let length = usize::try_from(u64::from_le_bytes(length)).map_err(|_| CUT_SHORT)?;
-        self.take(length)
-    }
-
-    fn line(&mut self) -> Outcome<&'a str> {
-        let length = self.input.iter().position(|&b| b == b'\n');
-        let line = self.take(length.ok_or(CUT_SHORT)?)?;
-        self.take(1)?;
-        std::str::from_utf8(line).map_err(|_| "its pickle has a name that is no text".into())
-    }
-
-    fn text<const N: usize>(&mut self) -> Outcome<()> {
-        let text = std::str::from_utf8(self.counted::<N>()?).map_err(|_| "its pickle has a text that is no UTF-8")?;
-        self.push(Value::Text(text))
-    }
-
-    fn bytes<const N: usize>(&mut self) -> Outcome<()> {
-        let bytes = self.counted::<N>()?;
-        self.push(Value::Bytes(Cow::Borrowed(bytes)))
-    }
-
-    fn push(&mut self, value: Value<'a>) -> Outcome<()> {
-        let id = self.heap.add(value)?;
-        self.stack.push(id);
-        Ok(())
-    }
-
-    fn top(&self) -> Outcome<Id> {
-        let below = self.marks.last().copied().unwrap_or(0);
-        let top = self.stack[below..].last();
-        top.copied().ok_or_else(empty)
-    }
-
-    fn pop(&mut self) -> Outcome<Id> {
-        let top = self.top()?;
-        self.stack.pop();
-        Ok(top)
-    }
-
-    fn pop_to_mark(&mut self) -> Outcome<Vec<Id>> {
-        let mark = self.marks.pop().ok_or_else(empty)?;
-        Ok(self.stack.split_off(mark))
-    }
-
-    fn tuple(&mut self, count: usize) -> Outcome<()> {
-        let mut items = Vec::with_capacity(count);
-        for _ in 0..count {
-            items.push(self.pop()?);
-        }
-        items.reverse();
-        self.push(Value::Tuple(items))
-    }
-
-    fn append(&mut self, items: Vec<Id>) -> Outcome<()> {
-        let top = self.top()?;
-        match self.heap.get_mut(top) {
-            Value::List(list) => list.extend(items),
-            _ => return Err("its pickle appends to what is no list".into()),
-        }
-        Ok(())
-    }
-
-    /// Keys and values in turn.
-    fn set_items(&mut self, items: Vec<Id>) -> Outcome<()> {
-        let top = self.top()?;
-        let Value::Dict(entries) = self.heap.get_mut(top) else {
-            return Err("its pickle sets items of what is no dictionary".into());
-        };
-        let (pairs, []) = items.as_chunks::<2>() else {
-            return Err("its pickle has a key without a value".into());
-        };
-        entries.extend(pairs.iter().map(|&[key, value]| (key, value)));
-        Ok(())
-    }
-
-    fn remember(&mut self, place: u32) -> Outcome<()> {
-        let top = self.top()?;
-        bounded(self.memo.len())?;
-        self.memo.insert(place, top);
-        Ok(())
-    }
-
-    fn recall(&mut self, place: u32) -> Outcome<()> {
-        let found = self.memo.get(&place);
-        self.stack
-            .push(*found.ok_or("its pickle recalls what it has not stored")?);
-        Ok(())
-    }
 }
 
 /// An integer in as few bytes as it needs, little-endian, signed.
@@ -316,7 +187,7 @@ fn long<'a>(bytes: &[u8]) -> Value<'a> {
 
 /// torch's reference to a storage: `('storage', type, key, location, count)`, in old files with the
 /// part that is meant, `(key, start, count)`, or None.
-fn storage<'a>(heap: &Heap<'a>, reference: Id) -> Outcome<Storage<'a>> {
+fn storage<'a>(heap: &Heap<'a>, reference: Id) -> Result<Storage<'a>, String> {
     let wrong = || "its pickle refers to something outside that is no storage of torch".to_string();
     let [kind, class, key, _location, count, rest @ ..] = heap.items(reference).ok_or_else(wrong)? else {
         return Err(wrong());
@@ -324,7 +195,7 @@ fn storage<'a>(heap: &Heap<'a>, reference: Id) -> Outcome<Storage<'a>> {
     if heap.text(*kind) != Some("storage") {
         return Err(wrong());
     }
-    let element = objects::storage_element(heap, *class).ok_or_else(wrong)?;
+    let dtype = objects::storage_dtype(heap, *class).ok_or_else(wrong)?;
     let part = match rest {
         [] => None,
         [part] if matches!(heap.get(*part), Value::None) => None,
@@ -339,26 +210,14 @@ fn storage<'a>(heap: &Heap<'a>, reference: Id) -> Outcome<Storage<'a>> {
     };
     Ok(Storage {
         key: heap.text(*key).ok_or_else(wrong)?,
-        element,
+        dtype,
         count: heap.count(*count).ok_or_else(wrong)?,
         part,
     })
 }
 
-/// One byte of a file must not be worth many of memory without end.
-fn bounded(count: usize) -> Outcome<()> {
-    if count >= MOST_VALUES {
-        return Err("its pickle remembers too much for a weight file; it may be hostile".into());
-    }
-    Ok(())
-}
-
-fn empty() -> String {
-    "its pickle takes from an empty stack; the file is damaged".into()
-}
-
 fn unknown(operation: u8) -> String {
     let name = char::from(operation);
-    let name = shown(name.encode_utf8(&mut [0; 4]));
+    let name = printable(name.encode_utf8(&mut [0; 4]));
     format!("its pickle has the operation {operation:#04x} {name}, which no weight file has; it may be hostile")
 }

@@ -1,21 +1,24 @@
 //! What a user asked for: a model's name and revision, checked.
 
 use super::releases::{RELEASES, find, near};
-use super::snapshot::{Layout, PAIR, SINGLE};
-use crate::{Error, Result};
+use super::snapshot::{FileSet, RELEASE_FILES, VITOK_FILES};
+use crate::{Error, Remedy, Result};
 
 const DEFAULT_REVISION: &str = "main";
 
 /// A model that may be on the hub.
-pub(super) struct Model {
+pub(super) struct ModelRef {
     /// As the user typed it.
     name: String,
+    /// `owner/repo`.
     pub(super) repository: String,
+    /// Branch, tag or commit.
     pub(super) revision: String,
+    /// Whether it is one of [`RELEASES`].
     released: bool,
 }
 
-impl Model {
+impl ModelRef {
     pub(super) fn new(name: &str, revision: Option<&str>) -> Result<Self> {
         let release = find(name);
         let model = Self {
@@ -27,37 +30,52 @@ impl Model {
         // Both become parts of paths and addresses, so nothing may climb out of a folder.
         let parts: Vec<&str> = model.repository.split('/').collect();
         if parts.len() != 2 || !parts.iter().copied().all(is_plain) {
-            return Err(model.error(format!(
+            let reason = format!(
                 "neither a file or folder here, nor a released model, nor OWNER/REPO on the hub{}",
                 model.suggestion()
-            )));
+            );
+            return Err(model.error(reason, Vec::new()));
         }
         if !model.revision.split('/').all(is_plain) {
-            return Err(model.error(format!(
+            let reason = format!(
                 "\"{}\" is no revision: give a branch, a tag or a commit",
                 model.revision
-            )));
+            );
+            return Err(model.error(reason, Vec::new()));
         }
         Ok(model)
     }
 
     /// The sets of files it may consist of, the likeliest first.
-    pub(super) fn layouts(&self) -> &'static [Layout] {
-        if self.released { &[PAIR] } else { &[PAIR, SINGLE] }
+    pub(super) fn file_sets(&self) -> &'static [FileSet] {
+        if self.released {
+            &[RELEASE_FILES]
+        } else {
+            &[RELEASE_FILES, VITOK_FILES]
+        }
     }
 
-    /// [`Model::layouts`] in words.
+    /// [`ModelRef::file_sets`] in words.
     pub(super) fn files(&self) -> String {
-        let sets: Vec<String> = self.layouts().iter().map(|l| l.join(" and ")).collect();
+        let sets: Vec<String> = self.file_sets().iter().map(|files| files.join(" and ")).collect();
         sets.join(", or ")
     }
 
-    /// The command that fetches it.
-    pub(super) fn command(&self) -> String {
-        if self.revision == DEFAULT_REVISION {
-            format!("vitok download {}", self.name)
-        } else {
-            format!("vitok download {} --revision {}", self.name, self.revision)
+    /// To download it.
+    pub(super) fn download(&self) -> Remedy {
+        let revision = Some(self.revision.clone()).filter(|revision| revision != DEFAULT_REVISION);
+        Remedy::Download {
+            name: self.name.clone(),
+            revision,
+        }
+    }
+
+    /// To get its files by hand from the hub at `endpoint`.
+    pub(super) fn bring_files(&self, endpoint: &str) -> Remedy {
+        Remedy::BringFile {
+            what: self.files(),
+            from: format!("{endpoint}/{}", self.repository),
+            pretrained: None,
         }
     }
 
@@ -75,11 +93,11 @@ impl Model {
         }
     }
 
-    pub(super) fn error(&self, reason: String) -> Error {
+    pub(super) fn error(&self, reason: String, remedies: Vec<Remedy>) -> Error {
         Error::Hub {
             name: self.name.clone(),
             reason,
-            remedies: Vec::new(),
+            remedies,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A download on the disk, while it is not whole.
+//! A file from a plain web server on the disk, while it is not whole.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -9,44 +9,47 @@ use sha2::{Digest, Sha256};
 use ureq::Agent;
 use ureq::http::Response;
 
+use super::failure::Failure;
+use super::progress::Progress;
 use crate::files::{feed, hexadecimal};
-use crate::weights::hub::failure::Failure;
-use crate::weights::hub::progress::Meter;
 
 /// Longest wait for a connection: long enough for a slow line, short enough to tell a user without a
 /// network so.
-const LONGEST_GREETING: Duration = Duration::from_secs(10);
+const MAX_CONNECT: Duration = Duration::from_secs(10);
 
 /// What is to be downloaded, and where its part is kept.
 #[derive(Clone)]
-pub(super) struct Download {
-    pub(super) url: String,
-    /// The SHA-256, or the beginning of it.
-    pub(super) sha256: &'static str,
-    /// Whatever the server says: this many bytes and no more.
-    pub(super) most_bytes: u64,
-    pub(super) part: PathBuf,
-    pub(super) patience: Duration,
+pub(in crate::weights) struct Part {
+    pub(in crate::weights) url: String,
+    /// The SHA-256 of the whole file, or the beginning of it, in hexadecimal digits.
+    pub(in crate::weights) sha256: &'static str,
+    /// Most bytes taken, whatever the server says.
+    pub(in crate::weights) max_bytes: u64,
+    /// The file on disk.
+    pub(in crate::weights) path: PathBuf,
+    /// Longest silence before the first byte of an answer.
+    pub(in crate::weights) timeout: Duration,
 }
 
 /// A download that has come to its end.
-pub(super) struct Fetched {
+pub(in crate::weights) struct Downloaded {
     /// The file, locked, so that no other process deletes or extends it.
-    pub(super) lock: File,
-    pub(super) sha256: String,
+    _lock: File,
+    /// SHA-256 of its content, in hexadecimal digits.
+    pub(in crate::weights) sha256: String,
 }
 
-impl Download {
-    /// Fetches what is still missing of it, counting the bytes.
-    pub(super) fn run(&self, meter: &Meter) -> Result<Fetched, Failure> {
+impl Part {
+    /// Fetches what is still missing, counting the bytes.
+    pub(in crate::weights) fn fetch(&self, progress: &Progress) -> Result<Downloaded, Failure> {
         let mut file = self.open()?;
         let mut hash = Sha256::new();
         let held = feed(&mut file, &mut hash).map_err(disk)?;
         let so_far = hexadecimal(&hash.clone().finalize());
         if held > 0 && so_far.starts_with(self.sha256) {
-            meter.start(held, held);
-            return Ok(Fetched {
-                lock: file,
+            progress.start(held, held);
+            return Ok(Downloaded {
+                _lock: file,
                 sha256: so_far,
             });
         }
@@ -63,70 +66,82 @@ impl Download {
             206 => return Err(Failure::StalePart),
             status => return Err(Failure::of_status(status, &self.url)),
         };
+        self.receive(&mut answer, &mut file, &mut hash, held, progress)?;
+        Ok(Downloaded {
+            _lock: file,
+            sha256: hexadecimal(&hash.finalize()),
+        })
+    }
+
+    /// Writes and hashes the bytes of an answer, which come after `held`.
+    fn receive(
+        &self,
+        answer: &mut Response<ureq::Body>,
+        file: &mut File,
+        hash: &mut Sha256,
+        held: u64,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
         let missing = answer.body().content_length();
         let total = missing.map_or(0, |missing| held.saturating_add(missing));
-        meter.start(held, total);
+        progress.start(held, total);
         let mut arrived = held;
         let mut body = answer.body_mut().as_reader();
         let mut chunk = vec![0; 1 << 16];
-        loop {
+        while !progress.is_abandoned() {
             let length = match body.read(&mut chunk) {
-                Ok(0) => break,
+                Ok(0) if arrived < total => return Err(Failure::Interrupted("it ended early".into())),
+                Ok(0) => return file.sync_all().map_err(disk),
                 Ok(length) => length,
                 Err(e) if e.kind() == ErrorKind::Interrupted => continue,
                 Err(e) => return Err(Failure::Interrupted(e.to_string())),
             };
             arrived += length as u64;
-            if arrived > self.most_bytes {
+            if arrived > self.max_bytes {
                 self.forget();
-                return Err(Failure::Odd(format!("more than {} bytes", self.most_bytes)));
+                return Err(Failure::Unexpected(format!("more than {} bytes", self.max_bytes)));
             }
             file.write_all(&chunk[..length]).map_err(disk)?;
             hash.update(&chunk[..length]);
-            meter.add(length as u64);
+            progress.add(length as u64);
         }
-        if arrived < total {
-            return Err(Failure::Interrupted("it ended early".into()));
-        }
-        file.sync_all().map_err(disk)?;
-        Ok(Fetched {
-            lock: file,
-            sha256: hexadecimal(&hash.finalize()),
-        })
+        Err(Failure::Cancelled)
     }
 
-    /// Deletes what is here of it.
-    pub(super) fn forget(&self) {
+    /// Deletes the part.
+    pub(in crate::weights) fn forget(&self) {
         // If it stays, the next attempt says what is wrong.
-        let _ = fs::remove_file(&self.part);
+        let _ = fs::remove_file(&self.path);
     }
 
-    /// Deletes what is here of it if that is nothing.
-    pub(super) fn forget_if_empty(&self) {
-        if fs::metadata(&self.part).is_ok_and(|about| about.len() == 0) {
+    /// Deletes the part if it is empty.
+    pub(in crate::weights) fn forget_if_empty(&self) {
+        if fs::metadata(&self.path).is_ok_and(|about| about.len() == 0) {
             self.forget();
         }
     }
 
+    /// The part, locked.
     fn open(&self) -> Result<File, Failure> {
-        let folder = self.part.parent().unwrap_or(Path::new("."));
+        let folder = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(disk)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(&self.part).map_err(disk)?;
+        let file = options.open(&self.path).map_err(disk)?;
         match file.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(Failure::Locked(self.part.clone())),
+            Err(TryLockError::WouldBlock) => Err(Failure::Locked(self.path.clone())),
             // Some file systems have no locks; then two processes had better not do the same.
             _ => Ok(file),
         }
     }
 
+    /// Asks for what comes after the first `held` bytes.
     fn ask(&self, held: u64) -> Result<Response<ureq::Body>, Failure> {
         let agent: Agent = Agent::config_builder()
             .user_agent(concat!("vitok/", env!("CARGO_PKG_VERSION")))
             .http_status_as_error(false)
-            .timeout_connect(Some(self.patience.min(LONGEST_GREETING)))
-            .timeout_recv_response(Some(self.patience))
+            .timeout_connect(Some(self.timeout.min(MAX_CONNECT)))
+            .timeout_recv_response(Some(self.timeout))
             .build()
             .into();
         let mut request = agent.get(&self.url).header("Accept-Encoding", "identity");
@@ -134,19 +149,19 @@ impl Download {
             request = request.header("Range", format!("bytes={held}-"));
         }
         request.call().map_err(|error| match error {
-            ureq::Error::Io(e) if is_transient(e.kind()) => Failure::Interrupted(e.to_string()),
+            ureq::Error::Io(e) if is_broken_connection(e.kind()) => Failure::Interrupted(e.to_string()),
             other => Failure::Unreachable(other.to_string()),
         })
     }
 }
 
-/// Whether a server that was there has broken off.
-fn is_transient(kind: ErrorKind) -> bool {
+/// Whether a server has closed a connection that it had taken.
+fn is_broken_connection(kind: ErrorKind) -> bool {
     use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
-/// Where the bytes of an answer have their place, by its `Content-Range: bytes FROM-TO/ALL`.
+/// The place in the file of an answer's first byte, by its `Content-Range: bytes FROM-TO/ALL`.
 fn begins_at<T>(answer: &Response<T>) -> Option<u64> {
     let range = answer.headers().get("content-range")?.to_str().ok()?;
     let (from, _) = range.strip_prefix("bytes ")?.split_once('-')?;
