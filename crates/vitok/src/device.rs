@@ -10,13 +10,13 @@ use burn::tensor::{Device, Tensor};
 use crate::{Error, Result};
 
 /// Names of the devices a build may have.
-pub const DEVICES: [&str; 4] = ["cpu", "cuda", "wgpu", "vulkan"];
+const DEVICES: [&str; 4] = ["cpu", "cuda", "wgpu", "vulkan"];
 
 /// Opens a device by its name: the CPU, or the first one of a GPU back end.
 ///
 /// # Errors
-/// [`Error::MissingBackend`] for one of [`DEVICES`] whose back end this build does not have; [`Error::Device`] for other
-/// names, and where this machine has no such device or one that does not compute.
+/// [`Error::MissingBackend`] for `cuda`, `wgpu` or `vulkan` where this build does not have its back end; [`Error::Device`]
+/// for other names, and where this machine has no such device or one that does not compute.
 pub fn open_device(name: &str) -> Result<Device> {
     let opened = match name {
         "cpu" => Ok(Device::flex()),

@@ -20,7 +20,7 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Io`] naming `path`.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
-    let folder = made_parent(path)?;
+    let folder = create_parent(path)?;
     let failed = |e| Error::io(path, "write", e);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".vitok-").suffix(".tmp");
@@ -32,7 +32,7 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::
     }
     // Only the kind: the text would name the temporary file instead of `path`.
     let (file, _live) =
-        Live::made(|| builder.tempfile_in(folder), |file| file.path()).map_err(|e| failed(e.kind().into()))?;
+        Live::create(|| builder.tempfile_in(folder), |file| file.path()).map_err(|e| failed(e.kind().into()))?;
     let mut buffered = BufWriter::new(file.as_file());
     write(&mut buffered).map_err(failed)?;
     let inner = buffered.into_inner().map_err(|e| failed(e.into_error()))?;
@@ -54,7 +54,7 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::
 /// What `fill` returns, [`Error::Occupied`] for a folder with something else in it, or [`Error::Io`] naming `path`; an
 /// old folder is then untouched.
 pub fn replace_folder(path: &Path, ours: impl Fn(&str) -> bool, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let parent = made_parent(path)?;
+    let parent = create_parent(path)?;
     let failed = |e| Error::io(path, "write", e);
     let exists = path.is_dir();
     if exists {
@@ -94,7 +94,7 @@ impl Scratch {
     pub(crate) fn new_in(parent: &Path) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(".vitok-");
-        let (folder, live) = Live::made(|| builder.tempdir_in(parent), |folder| folder.path())?;
+        let (folder, live) = Live::create(|| builder.tempdir_in(parent), |folder| folder.path())?;
         Ok(Self { folder, _live: live })
     }
 
@@ -104,7 +104,7 @@ impl Scratch {
 }
 
 /// The folder `path` lies in, made if it is missing.
-fn made_parent(path: &Path) -> Result<&Path> {
+fn create_parent(path: &Path) -> Result<&Path> {
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -125,9 +125,8 @@ fn live() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 }
 
 impl Live {
-    /// Makes something temporary and enters it, in one step, so that none escapes
-    /// [`remove_temporaries`].
-    fn made<T>(make: impl FnOnce() -> io::Result<T>, path: impl Fn(&T) -> &Path) -> io::Result<(T, Self)> {
+    /// Creates something temporary and enters it, in one step, so that none escapes [`remove_temporaries`].
+    fn create<T>(make: impl FnOnce() -> io::Result<T>, path: impl Fn(&T) -> &Path) -> io::Result<(T, Self)> {
         let mut live = live();
         let made = make()?;
         let path = path(&made).to_owned();

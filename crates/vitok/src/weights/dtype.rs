@@ -39,6 +39,9 @@ pub enum Dtype {
     Bool,
 }
 
+/// Writes values as little-endian elements.
+type Writer = fn(&[f32]) -> Vec<u8>;
+
 /// What is known of a dtype.
 struct Row {
     dtype: Dtype,
@@ -201,7 +204,7 @@ impl Dtype {
 
     /// The writer of values as little-endian elements, rounded to nearest; `None` for dtypes that are not
     /// [`STORABLE`](Self::STORABLE).
-    pub(super) fn writer(self) -> Option<fn(&[f32]) -> Vec<u8>> {
+    pub(super) fn writer(self) -> Option<Writer> {
         match self {
             Self::F32 => Some(|values| values.iter().flat_map(|v| v.to_le_bytes()).collect()),
             Self::F16 => Some(|values| values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect()),

@@ -1,6 +1,6 @@
 //! Downloads of one file: counted, watched for silence, tried again from where they broke off.
 //!
-//! [`download`](retry::download) makes the attempts, each in a thread of its own, and tells the observer from the
+//! [`download`] makes the attempts, each in a thread of its own, and tells the observer from the
 //! caller's. [`Part`] is a file on disk that is not whole yet, and how it grows.
 
 mod failure;

@@ -55,6 +55,7 @@ impl<'a> Machine<'a> {
         self.take(length)
     }
 
+    /// Text up to the next line feed.
     pub(super) fn line(&mut self) -> Result<&'a str, String> {
         let length = self.input.iter().position(|&b| b == b'\n');
         let line = self.take(length.ok_or(CUT_SHORT)?)?;
@@ -62,11 +63,13 @@ impl<'a> Machine<'a> {
         std::str::from_utf8(line).map_err(|_| "its pickle has a name that is no text".into())
     }
 
+    /// Pushes a text that follows its length of `N` bytes.
     pub(super) fn text<const N: usize>(&mut self) -> Result<(), String> {
         let text = std::str::from_utf8(self.counted::<N>()?).map_err(|_| "its pickle has a text that is no UTF-8")?;
         self.push(Value::Text(text))
     }
 
+    /// Pushes bytes that follow their length of `N` bytes.
     pub(super) fn bytes<const N: usize>(&mut self) -> Result<(), String> {
         let bytes = self.counted::<N>()?;
         self.push(Value::Bytes(Cow::Borrowed(bytes)))
@@ -78,6 +81,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
+    /// The top of the stack, above the last mark.
     pub(super) fn top(&self) -> Result<Id, String> {
         let below = self.marks.last().copied().unwrap_or(0);
         let top = self.stack[below..].last();
@@ -90,11 +94,13 @@ impl<'a> Machine<'a> {
         Ok(top)
     }
 
+    /// Takes everything above the last mark, and the mark.
     pub(super) fn pop_to_mark(&mut self) -> Result<Vec<Id>, String> {
         let mark = self.marks.pop().ok_or_else(empty)?;
         Ok(self.stack.split_off(mark))
     }
 
+    /// Makes a tuple of the top `count` values.
     pub(super) fn tuple(&mut self, count: usize) -> Result<(), String> {
         let mut items = Vec::with_capacity(count);
         for _ in 0..count {
@@ -104,6 +110,7 @@ impl<'a> Machine<'a> {
         self.push(Value::Tuple(items))
     }
 
+    /// Appends to the list at the top of the stack.
     pub(super) fn append(&mut self, items: Vec<Id>) -> Result<(), String> {
         let top = self.top()?;
         match self.heap.get_mut(top) {
@@ -113,7 +120,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Keys and values in turn.
+    /// Adds to the dictionary at the top of the stack; `items` are keys and values in turn.
     pub(super) fn set_items(&mut self, items: Vec<Id>) -> Result<(), String> {
         let top = self.top()?;
         let Value::Dict(entries) = self.heap.get_mut(top) else {
@@ -126,22 +133,24 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    pub(super) fn remember(&mut self, place: u32) -> Result<(), String> {
+    /// Stores the top of the stack in the memo.
+    pub(super) fn remember(&mut self, key: u32) -> Result<(), String> {
         let top = self.top()?;
         bounded(self.memo.len())?;
-        self.memo.insert(place, top);
+        self.memo.insert(key, top);
         Ok(())
     }
 
-    pub(super) fn recall(&mut self, place: u32) -> Result<(), String> {
-        let found = self.memo.get(&place);
+    /// Pushes an entry of the memo.
+    pub(super) fn recall(&mut self, key: u32) -> Result<(), String> {
+        let found = self.memo.get(&key);
         self.stack
             .push(*found.ok_or("its pickle recalls what it has not stored")?);
         Ok(())
     }
 }
 
-/// One byte of a file must not be worth many of memory without end.
+/// Bounds the memo and the marks, so that a short file cannot use up the memory.
 pub(super) fn bounded(count: usize) -> Result<(), String> {
     if count >= MAX_VALUES {
         return Err("its pickle remembers too much for a weight file; it may be hostile".into());
