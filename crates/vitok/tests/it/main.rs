@@ -4,6 +4,7 @@
 
 mod conv;
 mod data;
+mod evaluate;
 mod features;
 mod golden;
 mod hub;
