@@ -39,7 +39,12 @@ fn main() -> Result<()> {
     };
     let results = encode_files(&*tokenizer, std::slice::from_ref(images), &options, &Log);
     for file in &results.done {
-        println!("{} -> {} ({} tokens)", file.input.display(), file.output.display(), file.grid.tokens());
+        println!(
+            "{} -> {} ({} tokens)",
+            file.input.display(),
+            file.output.display(),
+            file.grid.tokens()
+        );
     }
     println!("{} done, {} failed", results.done.len(), results.failed.len());
     Ok(())

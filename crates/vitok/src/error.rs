@@ -191,6 +191,24 @@ pub enum Error {
         /// What may be done.
         remedies: Vec<Remedy>,
     },
+    /// Outputs of which none has the name of an original.
+    #[error("no output has the name of an original (the first: {output} and {original})")]
+    NoPairs {
+        /// The first original.
+        original: String,
+        /// The first output.
+        output: String,
+    },
+    /// A metric or model of clips where fewer frames are read.
+    #[error("{what} needs clips of at least {needed} frames, and at most {most} are read")]
+    TooFewFrames {
+        /// The metric or model.
+        what: String,
+        /// Fewest frames that make sense.
+        needed: usize,
+        /// Most frames of a clip that are read.
+        most: usize,
+    },
     /// A folder that another process is working in.
     #[error("{path}: another process is at work in this folder", path = path.display())]
     InUse {
@@ -222,6 +240,10 @@ pub enum Remedy {
     RaisePixelLimit,
     /// Read fewer frames of the animation.
     ReadFewerFrames,
+    /// Read clips of at least this many frames.
+    ReadMoreFrames(usize),
+    /// Compare outputs and originals as sets, where they do not belong together one by one.
+    CompareUnpaired,
     /// Choose another output file or folder.
     ChooseOtherOutput,
     /// Continue what is there.
@@ -302,6 +324,8 @@ impl Error {
             Self::OtherTokenizer { .. } => vec![Remedy::AllowOtherTokenizer],
             Self::LatentRange { .. } => vec![Remedy::StoreF32],
             Self::Occupied { .. } => vec![Remedy::ChooseOtherOutput],
+            Self::NoPairs { .. } => vec![Remedy::CompareUnpaired],
+            Self::TooFewFrames { needed, .. } => vec![Remedy::ReadMoreFrames(*needed)],
             Self::RunExists { .. } => vec![Remedy::Resume, Remedy::ChooseOtherOutput],
             Self::Diverged { .. } => vec![Remedy::LowerLearningRate],
             Self::MissingBackend { name } => vec![Remedy::BuildWithFeature(name.clone())],

@@ -15,8 +15,8 @@ pub mod observe;
 pub mod patches;
 pub mod pipeline;
 mod rng;
-pub mod toml_file;
 pub mod tokenizer;
+pub mod toml_file;
 pub mod train;
 pub mod weights;
 

@@ -1,4 +1,4 @@
-//! The scores of images and clips against their originals.
+//! Scores of images and clips against their originals.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,18 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::metric::Metric;
+use crate::Result;
 use crate::features::{LPIPS_MIN_SIDE, Lpips};
-use crate::media::byte_planes;
 use crate::media::{Clip, Image, clip_to_tensor};
-use crate::metrics::{IMAGE_SSIM, mae, ms_ssim, mse, psnr_from_mse, ssim};
-use crate::{Error, Result};
+use crate::metrics::{BYTE_RANGE, mae, mean_over_frames, ms_ssim, mse, psnr_of_frames, ssim_of_frames};
 
-/// The scores of one image or clip; none for one that is too small for the metric.
+/// The scores of one clip; none for one that is too small for the metric.
 pub type PairScores = BTreeMap<Metric, Option<f64>>;
 
-/// The frames of an original and of its output.
-pub type Pair<'a> = (&'a [Image], &'a [Image]);
+/// An original and the output that is compared with it.
+pub type Pair<'a> = (&'a Clip, &'a Clip);
 
-/// Scores images and clips against their originals.
+/// Scores clips against their originals; an image is a clip of one frame.
 #[derive(Debug)]
 pub struct PairScorer {
     metrics: Vec<Metric>,
@@ -26,24 +25,23 @@ pub struct PairScorer {
 }
 
 impl PairScorer {
-    /// One for these metrics, those of sets left out. Metrics on networks come with theirs.
+    /// A scorer for these metrics, of which those of sets are left out. A metric on a network needs its network.
     pub fn new(metrics: impl IntoIterator<Item = Metric>, networks: Vec<(Metric, Lpips)>) -> Self {
         let metrics = metrics.into_iter().filter(|m| m.is_full_reference()).collect();
         Self { metrics, networks }
     }
 
-    /// Scores outputs against originals, a result for each pair: an image is a clip of one frame.
-    /// Of a clip errors are means over all its pixels and the other scores means over its frames.
+    /// Scores outputs against originals, a result for each pair. Of a clip, errors (MSE, MAE, PSNR) are over all its
+    /// pixels and other scores means over its frames.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for a pair of different sizes or numbers of frames.
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a pair of different shapes.
     pub fn score(&self, pairs: &[Pair]) -> Vec<Result<PairScores>> {
         let by_pixel = |(original, output): &Pair| {
-            check(original, output)?;
+            original.check_same_shape(output)?;
             let metrics = self.metrics.iter().filter(|m| m.weights().is_empty());
-            metrics
-                .map(|&metric| Ok((metric, score_pixels(metric, original, output)?)))
-                .collect::<Result<PairScores>>()
+            let scores = metrics.map(|&metric| Ok((metric, score_pixels(metric, original, output)?)));
+            scores.collect::<Result<PairScores>>()
         };
         let scores: Vec<Result<PairScores>> = pairs.par_iter().map(by_pixel).collect();
         // The networks use all cores for each pair.
@@ -58,57 +56,30 @@ impl PairScorer {
     }
 }
 
-fn check(original: &[Image], output: &[Image]) -> Result<()> {
-    if original.is_empty() || original.len() != output.len() {
-        return Err(Error::InvalidArgument(format!(
-            "a clip of {} frames cannot be compared with one of {}",
-            output.len(),
-            original.len()
-        )));
-    }
-    for (original, output) in original.iter().zip(output) {
-        original.check_size_of(output)?;
-    }
-    Ok(())
-}
-
-/// Of planes `[3, H, W]` of bytes.
-type PixelScore = fn(&[f32], &[f32], [usize; 3]) -> Result<f64>;
-
-fn score_pixels(metric: Metric, original: &[Image], output: &[Image]) -> Result<Option<f64>> {
-    let frames = || {
-        let pairs = original.iter().zip(output);
-        pairs.map(|(a, b)| (byte_planes(a), byte_planes(b), [3, a.height(), a.width()]))
-    };
-    let mean = |score: PixelScore| -> Result<f64> {
-        let scores = frames().map(|(a, b, shape)| score(&a, &b, shape));
-        let sum: f64 = scores.sum::<Result<f64>>()?;
-        Ok(sum / original.len() as f64)
-    };
+/// A score that needs no network; none where the frames are too small for its window.
+fn score_pixels(metric: Metric, original: &Clip, output: &Clip) -> Result<Option<f64>> {
+    let (a, b) = (original.frames(), output.frames());
     match metric {
-        // Frames are of one size, so the mean of their errors is the error of all pixels.
-        Metric::Psnr => Ok(Some(psnr_from_mse(mean(|a, b, _| mse(a, b))?, 255.0)?)),
-        Metric::Mse => Ok(Some(mean(|a, b, _| mse(a, b))?)),
-        Metric::Mae => Ok(Some(mean(|a, b, _| mae(a, b))?)),
-        // Their only other errors are of images too small for the window.
-        Metric::Ssim => Ok(mean(|a, b, shape| ssim(a, b, shape, 255.0, IMAGE_SSIM)).ok()),
-        Metric::MsSsim => Ok(mean(|a, b, shape| ms_ssim(a, b, shape, 255.0)).ok()),
+        Metric::Psnr => psnr_of_frames(a, b).map(Some),
+        Metric::Ssim => Ok(ssim_of_frames(a, b)),
+        Metric::Mse => mean_over_frames(a, b, |a, b, _| mse(a, b)).map(Some),
+        Metric::Mae => mean_over_frames(a, b, |a, b, _| mae(a, b)).map(Some),
+        // Its only other error is of frames that are too small.
+        Metric::MsSsim => Ok(mean_over_frames(a, b, |a, b, shape| ms_ssim(a, b, shape, BYTE_RANGE)).ok()),
         _ => Ok(None),
     }
 }
 
-/// Frame by frame, so that memory does not grow with the clip.
-fn perceptual(network: &Lpips, original: &[Image], output: &[Image]) -> Result<Option<f64>> {
-    if original.iter().any(|f| f.size().shortest() < LPIPS_MIN_SIDE) {
+/// The mean over frames of a perceptual distance, one by one, so that memory does not grow with the clip.
+fn perceptual(network: &Lpips, original: &Clip, output: &Clip) -> Result<Option<f64>> {
+    if original.size().shortest() < LPIPS_MIN_SIDE {
         return Ok(None);
     }
+    let batch = |frame: &Image| -> Tensor<5> { clip_to_tensor(&frame.clone().into(), network.device()).unsqueeze() };
     let mut sum = 0.0;
-    for (a, b) in original.iter().zip(output) {
-        let batch = |frame: &Image| -> Result<Tensor<5>> {
-            Ok(clip_to_tensor(&Clip::from(frame.clone()), network.device()).unsqueeze())
-        };
-        let distance = network.distance(batch(a)?, batch(b)?)?;
+    for (a, b) in original.frames().iter().zip(output.frames()) {
+        let distance = network.distance(batch(a), batch(b))?;
         sum += f64::from(distance.into_scalar::<f32>());
     }
-    Ok(Some(sum / original.len() as f64))
+    Ok(Some(sum / original.frames().len() as f64))
 }

@@ -1,18 +1,19 @@
-//! The scores there are, and what a reader must know of each.
+//! The metrics there are: name, direction, formula and source of each.
 
 use serde::{Deserialize, Serialize};
 
 use crate::features::FeatureNetwork;
+use crate::{Error, Result};
 
-/// A score.
+/// A metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
-    /// Peak signal-to-noise ratio.
+    /// Peak signal-to-noise ratio in dB.
     Psnr,
-    /// Structural similarity.
+    /// Structural similarity, at most 1.
     Ssim,
-    /// Multi-scale structural similarity.
+    /// Multi-scale structural similarity, 0 to 1.
     MsSsim,
     /// LPIPS on VGG16.
     LpipsVgg,
@@ -24,30 +25,30 @@ pub enum Metric {
     Mse,
     /// Mean absolute error.
     Mae,
-    /// Frechet distance.
+    /// Fréchet distance of features; FID on the FID Inception.
     Frechet,
-    /// Kernel distance.
+    /// Kernel inception distance.
     Kid,
     /// Inception Score of the outputs.
     InceptionScore,
-    /// Precision of the outputs.
+    /// Improved precision: the fraction of outputs that look like originals.
     Precision,
-    /// Recall of the originals.
+    /// Improved recall: the fraction of originals that look like outputs.
     Recall,
 }
 
-/// Which direction is better.
+/// Which direction of a score is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Better {
-    /// A higher score.
+    /// A higher score is better.
     Higher,
-    /// A lower one.
+    /// A lower score is better.
     Lower,
 }
 
 impl Metric {
-    /// All of them, in the order of tables.
+    /// All metrics, in the order of tables.
     pub const ALL: [Self; 13] = [
         Self::Psnr,
         Self::Ssim,
@@ -64,7 +65,19 @@ impl Metric {
         Self::Recall,
     ];
 
-    /// Its name in commands and files.
+    /// The metric of that [key](Self::key).
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if there is none, with the keys there are.
+    pub fn named(key: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|metric| metric.key() == key);
+        found.ok_or_else(|| {
+            let keys = Self::ALL.map(Self::key).join(", ");
+            Error::InvalidArgument(format!("no metric is called {key}; there are {keys}"))
+        })
+    }
+
+    /// Its name in settings and files.
     pub fn key(self) -> &'static str {
         match self {
             Self::Psnr => "psnr",
@@ -83,7 +96,7 @@ impl Metric {
         }
     }
 
-    /// Its name for people. Scores on features carry their network's name unless it is that of the
+    /// Its name in tables. Scores on features carry their network's name unless it is that of the
     /// standard FID.
     pub fn title(self, network: FeatureNetwork) -> String {
         match self {
@@ -119,12 +132,12 @@ impl Metric {
         }
     }
 
-    /// Its unit.
+    /// Its unit, where it has one.
     pub fn unit(self) -> Option<&'static str> {
         (self == Self::Psnr).then_some("dB")
     }
 
-    /// Its better direction.
+    /// Which direction is better.
     pub fn better(self) -> Better {
         match self {
             Self::Psnr | Self::Ssim | Self::MsSsim => Better::Higher,
@@ -133,7 +146,7 @@ impl Metric {
         }
     }
 
-    /// Formula and convention.
+    /// Its formula and convention, in words.
     pub fn about(self) -> &'static str {
         match self {
             Self::Psnr => {
@@ -171,12 +184,12 @@ impl Metric {
                 "exp of the mean divergence of each image's class probabilities from the mean \
                  ones, mean over ten splits; ± is their standard deviation. Of the outputs alone"
             }
-            Self::Precision => "share of the outputs within the originals' manifold (3 neighbors)",
-            Self::Recall => "share of the originals within the outputs' manifold (3 neighbors)",
+            Self::Precision => "fraction of the outputs within the originals' manifold (3 neighbors)",
+            Self::Recall => "fraction of the originals within the outputs' manifold (3 neighbors)",
         }
     }
 
-    /// The paper.
+    /// The paper it is from; empty for MSE and what follows from it.
     pub fn source(self) -> &'static str {
         match self {
             Self::Psnr | Self::Mse | Self::Mae => "",

@@ -1,18 +1,18 @@
-//! Named ways to score, so that a number can be compared with another: what is cropped, resized and
-//! rounded how, and which network looks at it.
+//! Named evaluation protocols: how files are read, cropped and resized, and which network distances between sets are
+//! taken on. Numbers can be compared only within one protocol.
 
 use serde::Serialize;
 
-use crate::Result;
 use crate::features::{FeatureNetwork, Preprocess, Range, Resize};
 use crate::media::{Image, ReadOptions, Size, center_crop_guided_diffusion};
+use crate::{Error, Result};
 
-/// A way to score.
+/// An evaluation protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Protocol {
-    /// Its name in commands and files.
+    /// Its name in settings and reports.
     pub name: &'static str,
-    /// Whose numbers it stands beside.
+    /// Whose numbers its scores may be compared with.
     pub about: &'static str,
     /// How files are read.
     pub reading: Reading,
@@ -43,7 +43,7 @@ const PYTORCH_FID: Preprocess = Preprocess {
     range: Range::Signed,
 };
 
-/// Those that ship.
+/// The protocols there are.
 pub const PROTOCOLS: [Protocol; 6] = [
     Protocol {
         name: "native",
@@ -111,9 +111,40 @@ pub const PROTOCOLS: [Protocol; 6] = [
 ];
 
 impl Protocol {
-    /// The one of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        PROTOCOLS.into_iter().find(|p| p.name == name)
+    /// Images at their own size, as they are shown.
+    pub const NATIVE: Self = PROTOCOLS[0];
+
+    /// The protocol of that name.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if there is none, with the names there are.
+    pub fn named(name: &str) -> Result<Self> {
+        let found = PROTOCOLS.into_iter().find(|protocol| protocol.name == name);
+        found.ok_or_else(|| {
+            let names = PROTOCOLS.map(|protocol| protocol.name).join(", ");
+            Error::InvalidArgument(format!("no protocol is called {name}; there are {names}"))
+        })
+    }
+
+    /// The protocol with another center crop, of `side` pixels. It is then no longer that of a data set.
+    pub fn with_center_crop(self, side: usize) -> Self {
+        Self {
+            crop: Some(side),
+            expected: None,
+            ..self
+        }
+    }
+
+    /// The protocol with another network and that network's own preprocessing.
+    pub fn with_network(self, network: FeatureNetwork) -> Self {
+        if network == self.network {
+            return self;
+        }
+        Self {
+            network,
+            preprocess: network.preprocess(),
+            ..self
+        }
     }
 
     /// The options its files are read with.
@@ -136,11 +167,10 @@ impl Protocol {
         }
     }
 
-    /// Its name, and what was changed of the protocol of that name: whoever compares numbers must
-    /// see it first.
+    /// Its name, and what was changed of the protocol of that name.
     pub fn title(&self) -> String {
         let mut changes = Vec::new();
-        if let Some(shipped) = Self::named(self.name) {
+        if let Ok(shipped) = Self::named(self.name) {
             if shipped.crop != self.crop {
                 changes.push(match self.crop {
                     Some(side) => format!("center crop of {side}"),
@@ -157,7 +187,7 @@ impl Protocol {
         }
     }
 
-    /// What it says, a sentence each.
+    /// The protocol in words, a sentence each.
     pub fn text(&self) -> Vec<String> {
         let reading = match self.reading {
             Reading::Pillow => {
@@ -192,7 +222,7 @@ impl Protocol {
         ]
     }
 
-    /// How images become the network's input.
+    /// How images become the network's input, in words.
     pub fn input(&self) -> String {
         let side = self.network.side();
         let Preprocess { resize, range } = self.preprocess;
@@ -202,12 +232,14 @@ impl Protocol {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
     fn names_are_unique_and_only_the_standard_network_is_fid() {
         for protocol in PROTOCOLS {
-            assert_eq!(Protocol::named(protocol.name), Some(protocol));
+            assert_eq!(Protocol::named(protocol.name).unwrap(), protocol);
             let name = protocol.network.frechet_name();
             assert_eq!(name == "FID", protocol.network == FeatureNetwork::InceptionFid);
         }

@@ -19,6 +19,7 @@ mod read;
 pub mod resize;
 mod side_by_side;
 mod tensor;
+mod text;
 mod token_budget;
 mod write;
 

@@ -1,34 +1,35 @@
-//! How sure a score is: intervals from resampling (Efron, 1979).
+//! Confidence intervals by the bootstrap: Efron, "Bootstrap methods: another look at the jackknife", Annals of
+//! Statistics 7(1), 1979.
 
 use rand::RngExt;
 
 use crate::rng::generator;
 
-/// A 95 % interval.
+/// A 95 % confidence interval, in units of the score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
-    /// Its lower end.
+    /// The lower end.
     pub low: f64,
-    /// Its upper end.
+    /// The upper end.
     pub high: f64,
 }
 
-/// Places `0..count` drawn with replacement, `count` of them; the `round`-th such draw.
-pub fn resample(count: usize, round: usize) -> Vec<usize> {
-    let mut rng = generator("bootstrap", &[count as u64, round as u64]);
+/// `count` indices of `0..count` drawn with replacement; `number` tells one resample from another.
+pub fn resample(count: usize, number: usize) -> Vec<usize> {
+    let mut rng = generator("bootstrap", &[count as u64, number as u64]);
     (0..count).map(|_| rng.random_range(0..count)).collect()
 }
 
-/// The percentile interval of a mean. None for fewer than two values, or where one is not finite.
-pub fn mean_interval(values: &[f64], rounds: usize) -> Option<Interval> {
-    if values.len() < 2 || rounds < 2 || values.iter().any(|v| !v.is_finite()) {
+/// The percentile interval of a mean, from the means of this many resamples. None for fewer than two values, or where one is not finite.
+pub fn mean_interval(values: &[f64], resamples: usize) -> Option<Interval> {
+    if values.len() < 2 || resamples < 2 || values.iter().any(|v| !v.is_finite()) {
         return None;
     }
-    let mean = |round| {
-        let places = resample(values.len(), round);
-        places.iter().map(|&i| values[i]).sum::<f64>() / values.len() as f64
+    let mean = |number| {
+        let indices = resample(values.len(), number);
+        indices.iter().map(|&i| values[i]).sum::<f64>() / values.len() as f64
     };
-    let mut means: Vec<f64> = (0..rounds).map(mean).collect();
+    let mut means: Vec<f64> = (0..resamples).map(mean).collect();
     means.sort_by(f64::total_cmp);
     Some(Interval {
         low: quantile(&means, 0.025),
@@ -46,19 +47,19 @@ pub fn interval_around(score: f64, resampled: &[f64]) -> Option<Interval> {
     let count = resampled.len() as f64;
     let mean = resampled.iter().sum::<f64>() / count;
     let squares: f64 = resampled.iter().map(|v| (v - mean).powi(2)).sum();
-    let reach = 1.96 * (squares / (count - 1.0)).sqrt();
-    reach.is_finite().then_some(Interval {
-        low: score - reach,
-        high: score + reach,
+    let half_width = 1.96 * (squares / (count - 1.0)).sqrt();
+    half_width.is_finite().then_some(Interval {
+        low: score - half_width,
+        high: score + half_width,
     })
 }
 
-/// Of sorted values, between the two nearest.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share * (sorted.len() - 1) as f64;
-    let low = sorted[place.floor() as usize];
-    let high = sorted[place.ceil() as usize];
-    low + (high - low) * place.fract()
+/// The `q`-quantile of sorted values, linear between the two nearest.
+fn quantile(sorted: &[f64], q: f64) -> f64 {
+    let position = q * (sorted.len() - 1) as f64;
+    let low = sorted[position.floor() as usize];
+    let high = sorted[position.ceil() as usize];
+    low + (high - low) * position.fract()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a network says of a set of images.
+//! Features of a set of images or clips, `[n, dims]`.
 
 use crate::{Error, Result};
 

@@ -1,4 +1,4 @@
-//! Mean and covariance of features.
+//! Mean μ and covariance Σ of features: what the Fréchet distance is made of.
 
 use std::ops::Range;
 
@@ -9,10 +9,10 @@ use super::FeatureSet;
 use super::linear_algebra::multiply;
 use crate::{Error, Result};
 
-/// Rows taken in at once.
+/// Rows that are summed at once.
 const ROWS: usize = 256;
 
-/// Columns of the products that one task sums.
+/// Columns of the covariance that one task sums.
 const PANEL: usize = 128;
 
 /// Mean and covariance of a set of features.
@@ -27,7 +27,7 @@ pub struct FeatureStatistics {
 }
 
 impl FeatureStatistics {
-    /// The moments of a set.
+    /// Mean and covariance of a set `[n, dims]`.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for fewer than 2 rows.
@@ -42,7 +42,7 @@ impl FeatureStatistics {
         self.mean.len()
     }
 
-    /// Refuses what cannot be the moments of anything. Whether the covariance is positive
+    /// Refuses what cannot be the statistics of anything. Whether the covariance is positive
     /// semidefinite only its eigenvalues tell.
     pub(super) fn check(&self) -> std::result::Result<(), String> {
         let dims = self.dims();
@@ -87,9 +87,9 @@ impl FeatureStatistics {
 pub struct FeatureStatisticsSum {
     dims: usize,
     count: usize,
-    /// Rows not taken in yet, fewer than [`ROWS`].
-    waiting: Vec<f32>,
-    /// What deviations are from; empty until the first rows are taken in.
+    /// Rows not summed yet, fewer than [`ROWS`].
+    pending: Vec<f32>,
+    /// What deviations are from; empty until the first rows are summed.
     origin: Vec<f64>,
     /// Sums of deviations.
     sum: Vec<f64>,
@@ -99,13 +99,13 @@ pub struct FeatureStatisticsSum {
 }
 
 impl FeatureStatisticsSum {
-    /// Sums of `dims` features that have seen nothing.
+    /// An empty sum over rows of `dims` features.
     pub fn new(dims: usize) -> Self {
         let panels = (0..dims).step_by(PANEL);
         Self {
             dims,
             count: 0,
-            waiting: Vec::new(),
+            pending: Vec::new(),
             origin: Vec::new(),
             sum: vec![0.0; dims],
             products: panels
@@ -114,12 +114,12 @@ impl FeatureStatisticsSum {
         }
     }
 
-    /// Rows taken so far.
+    /// Number of rows added.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Takes more rows.
+    /// Adds rows `[n, dims]`.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for rows of another number of features.
@@ -133,15 +133,15 @@ impl FeatureStatisticsSum {
         }
         self.count += rows.len();
         for row in rows.rows() {
-            self.waiting.extend_from_slice(row);
-            if self.waiting.len() == ROWS * self.dims {
-                self.take_in();
+            self.pending.extend_from_slice(row);
+            if self.pending.len() == ROWS * self.dims {
+                self.sum_pending();
             }
         }
         Ok(())
     }
 
-    /// The moments of all rows taken.
+    /// Mean and covariance of all rows added.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for fewer than 2 rows, which have no covariance.
@@ -152,7 +152,7 @@ impl FeatureStatisticsSum {
                 self.count
             )));
         }
-        self.take_in();
+        self.sum_pending();
         let n = self.count as f64;
         let mean = self.origin.iter().zip(&self.sum).map(|(o, s)| o + s / n);
         let mut covariance = Mat::zeros(self.dims, self.dims);
@@ -174,28 +174,28 @@ impl FeatureStatisticsSum {
         })
     }
 
-    fn take_in(&mut self) {
-        let rows = self.waiting.len() / self.dims;
+    fn sum_pending(&mut self) {
+        let rows = self.pending.len() / self.dims;
         if rows == 0 {
             return;
         }
         if self.origin.is_empty() {
             self.origin = vec![0.0; self.dims];
-            for row in self.waiting.chunks_exact(self.dims) {
+            for row in self.pending.chunks_exact(self.dims) {
                 for (origin, &value) in self.origin.iter_mut().zip(row) {
                     *origin += f64::from(value) / rows as f64;
                 }
             }
         }
         let mut deviations = Mat::zeros(self.dims, rows);
-        for (j, row) in self.waiting.chunks_exact(self.dims).enumerate() {
+        for (j, row) in self.pending.chunks_exact(self.dims).enumerate() {
             let column = deviations.col_as_slice_mut(j).iter_mut();
             for (((out, &value), origin), sum) in column.zip(row).zip(&self.origin).zip(&mut self.sum) {
                 *out = f64::from(value) - origin;
                 *sum += *out;
             }
         }
-        self.waiting.clear();
+        self.pending.clear();
         let dims = self.dims;
         let each = self.products.par_iter_mut().enumerate();
         each.for_each(|(p, products)| {

@@ -24,11 +24,11 @@ const NEGATIVE: f64 = 1e-5;
 /// The last trace is the sum of the singular values of `√Σ₂ √Σ₁`, taken in the bases of the two
 /// covariances' eigenvectors, which loses nothing where a covariance is singular. Eigenvalues that
 /// are 0 but for rounding (below dims times f64's precision of the largest, negative ones too) count
-/// as 0, in the traces also. A result below 0 by no more than 1e-9 of the traces is 0; equal moments
+/// as 0, in the traces also. A result below 0 by no more than 1e-9 of the traces is 0; equal statistics
 /// give exactly 0. The number of threads does not change the result.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] if the moments are of different sizes, not finite, or a covariance is not
+/// [`Error::InvalidArgument`] if the statistics are of different sizes, not finite, or a covariance is not
 /// symmetric or has an eigenvalue below -1e-5 of its largest.
 pub fn frechet(a: &FeatureStatistics, b: &FeatureStatistics) -> Result<f64> {
     if a.dims() != b.dims() {
@@ -38,13 +38,13 @@ pub fn frechet(a: &FeatureStatistics, b: &FeatureStatistics) -> Result<f64> {
             b.dims()
         )));
     }
-    for moments in [a, b] {
-        moments.check().map_err(Error::InvalidArgument)?;
+    for statistics in [a, b] {
+        statistics.check().map_err(Error::InvalidArgument)?;
     }
     if a.mean == b.mean && a.covariance == b.covariance {
         return Ok(0.0);
     }
-    let root = |moments: &FeatureStatistics| Root::of(moments.covariance.as_ref());
+    let root = |statistics: &FeatureStatistics| Root::of(statistics.covariance.as_ref());
     let (a_root, b_root) = rayon::join(|| root(a), || root(b));
     let (a_root, b_root) = (a_root?, b_root?);
     let product = gram(b_root.columns.as_ref(), a_root.columns.as_ref());

@@ -28,7 +28,7 @@ pub fn inception_score(logits: &FeatureSet, splits: usize, order: Option<&[usize
         .map(|split| {
             let rows = split * n / splits..(split + 1) * n / splits;
             score(
-                rows.map(|place| logits.row(order.map_or(place, |order| order[place]))),
+                rows.map(|i| logits.row(order.map_or(i, |order| order[i]))),
                 logits.dims(),
             )
         })
@@ -69,8 +69,8 @@ fn score<'a>(rows: impl ExactSizeIterator<Item = &'a [f32]>, classes: usize) -> 
             own += p * (value - total.ln());
         }
     }
-    // A class that no row has any share of adds nothing; its logarithm would make it NaN.
-    let shares = mean.iter().filter(|&&p| p > 0.0);
-    let common: f64 = shares.map(|p| p * p.ln()).sum();
+    // A class of probability 0 in every row adds nothing; its logarithm would make the sum NaN.
+    let present = mean.iter().filter(|&&p| p > 0.0);
+    let common: f64 = present.map(|p| p * p.ln()).sum();
     (own / n - common).exp()
 }

@@ -1,4 +1,4 @@
-//! Kernel inception distance: Bińkowski, Sutherland, Arbel, Gretton, "Demystifying MMD GANs", ICLR
+//! Kernel inception distance (KID): Bińkowski, Sutherland, Arbel, Gretton, "Demystifying MMD GANs", ICLR
 //! 2018.
 
 use rand::RngExt;
@@ -12,11 +12,11 @@ use crate::{Error, Result};
 /// How [`kid`] averages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KidOptions {
-    /// Number of pairs of subsets.
+    /// Number of pairs of subsets; 100 in the paper.
     pub subsets: usize,
     /// Images in each; where a set is smaller, as many as it has.
     pub subset_size: usize,
-    /// Of the subsets drawn.
+    /// Seed of the random subsets.
     pub seed: u64,
 }
 

@@ -2,7 +2,7 @@
 //! similarity for image quality assessment", Asilomar Conference on Signals, Systems and Computers,
 //! 2003.
 
-use super::ssim::{Part, SsimConvention, mean_of_places};
+use super::ssim::{Part, SsimConvention, mean_of_positions};
 use crate::{Error, Result};
 
 /// The scales' exponents, from the paper, the finest first.
@@ -15,7 +15,7 @@ const SMALLEST_SIDE: usize = 176;
 /// identical ones.
 ///
 /// `cs₁^β₁ cs₂^β₂ cs₃^β₃ cs₄^β₄ ssim₅^β₅`: of the four finer scales the mean of contrast times
-/// structure over the places where the window lies wholly inside the image, of the coarsest the
+/// structure over the positions where the window lies wholly inside the image, of the coarsest the
 /// whole [`super::ssim`] with the border reflected ([`SsimConvention::Torchmetrics`]). A mean below
 /// 0 becomes 0. From scale to scale 2 x 2 pixels are averaged; an odd last row or column is left
 /// out. `shape` is (channels, height, width) of both; all channels count alike. Not-a-number in the
@@ -42,7 +42,7 @@ pub fn ms_ssim(x: &[f32], y: &[f32], shape: [usize; 3], data_range: f64) -> Resu
         shape,
     };
     for exponent in outer {
-        let mean = mean_of_places(&scale.x, &scale.y, scale.shape, data_range, inside, part)?;
+        let mean = mean_of_positions(&scale.x, &scale.y, scale.shape, data_range, inside, part)?;
         score *= at_least_zero(mean).powf(exponent);
         scale = scale.halved();
     }

@@ -1,4 +1,4 @@
-//! Dtype and recall of a set of generated images: Kynkäänniemi, Karras, Laine, Lehtinen, Aila,
+//! Precision and recall of a set of generated images: Kynkäänniemi, Karras, Laine, Lehtinen, Aila,
 //! "Improved precision and recall metric for assessing generative models", NeurIPS 2019.
 
 use std::ops::Range;
@@ -16,15 +16,15 @@ const TILE: usize = 1024;
 /// How much of a generated set looks real, and how much of the real set is generated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PrecisionRecall {
-    /// Share of the generated images that lie in the ball of a real one.
+    /// Fraction of the generated images that lie in the ball of a real one, 0 to 1.
     pub precision: f64,
-    /// Share of the real images that lie in the ball of a generated one.
+    /// Fraction of the real images that lie in the ball of a generated one, 0 to 1.
     pub recall: f64,
 }
 
 impl PrecisionRecall {
-    /// The neighbors usually counted.
-    pub const NEIGHBOURS: usize = 3;
+    /// Neighbors k = 3, the paper's choice.
+    pub const NEIGHBORS: usize = 3;
 
     /// The harmonic mean `2 p r / max(1e-5, p + r)`, torch-fidelity's.
     pub fn f_score(&self) -> f64 {
@@ -52,8 +52,8 @@ pub fn precision_recall(generated: &FeatureSet, real: &FeatureSet, neighbors: us
     }
     let (generated, real) = (Side::new(generated), Side::new(real));
     Ok(PrecisionRecall {
-        precision: generated.share_covered(&real, neighbors),
-        recall: real.share_covered(&generated, neighbors),
+        precision: generated.fraction_covered(&real, neighbors),
+        recall: real.fraction_covered(&generated, neighbors),
     })
 }
 
@@ -82,7 +82,7 @@ impl<'a> Side<'a> {
         blocks.map(move |block| block * BLOCK..n.min((block + 1) * BLOCK))
     }
 
-    /// Squared distances of a block of rows, the columns of the result, to all rows of `other`,
+    /// `[other.len(), rows]`: squared distances of a block of rows, the columns of the result, to all rows of `other`,
     /// by `|x|² + |y|² - 2 x·y`. They are off by less than [`Self::slack`].
     fn near_distances(&self, rows: Range<usize>, other: &Side) -> Mat<f64> {
         let dims = self.set.dims();
@@ -104,7 +104,7 @@ impl<'a> Side<'a> {
         out
     }
 
-    /// What the rounding of three sums of `dims` terms can come to, twice over.
+    /// Twice the largest rounding error of three sums of `dims` terms.
     fn slack(&self, row: usize, other: &Side) -> f64 {
         4.0 * self.set.dims() as f64 * f64::EPSILON * (self.squares[row] + other.longest)
     }
@@ -130,8 +130,8 @@ impl<'a> Side<'a> {
         blocks.flatten_iter().collect()
     }
 
-    /// The share of rows that lie in the ball of a row of `other`.
-    fn share_covered(&self, other: &Side, neighbors: usize) -> f64 {
+    /// The fraction of rows that lie in the ball of a row of `other`.
+    fn fraction_covered(&self, other: &Side, neighbors: usize) -> f64 {
         let radii = other.radii(neighbors);
         let blocks = self.blocks().map(|rows| {
             let near = self.near_distances(rows.clone(), other);

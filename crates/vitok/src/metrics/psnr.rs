@@ -1,9 +1,9 @@
-//! Mean errors and the peak signal-to-noise ratio.
+//! Mean squared and absolute error, and the peak signal-to-noise ratio (PSNR).
 
-use super::{check_range, check_sizes};
+use super::checks::{check_range, check_sizes};
 use crate::Result;
 
-/// Mean squared error over all values, in squared units of the data.
+/// Mean squared error `Σ (x - y)² / n` over all n values, in squared units of the data.
 ///
 /// `x` and `y` are of one size and in one layout; which layout does not matter. Not-a-number in
 /// the data gives not-a-number.
@@ -14,7 +14,7 @@ pub fn mse(x: &[f32], y: &[f32]) -> Result<f64> {
     mean(x, y, |d| d * d)
 }
 
-/// Mean absolute error over all values, in units of the data; otherwise like [`mse`].
+/// Mean absolute error `Σ |x - y| / n` over all n values, in units of the data; otherwise like [`mse`].
 ///
 /// # Errors
 /// [`crate::Error::InvalidArgument`] if the sizes differ or are zero.

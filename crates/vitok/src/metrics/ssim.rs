@@ -1,10 +1,17 @@
-//! Structural similarity: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error
+//! Structural similarity (SSIM): Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error
 //! visibility to structural similarity", IEEE Transactions on Image Processing 13(4), 2004.
+//!
+//! At every position of a window, with means μ, variances σ² and the covariance σ_xy of the pixels below it,
+//!
+//! `SSIM = (2 μ_x μ_y + c₁)(2 σ_xy + c₂) / ((μ_x² + μ_y² + c₁)(σ_x² + σ_y² + c₂))`,
+//!
+//! where `c₁ = (0.01 R)²`, `c₂ = (0.03 R)²` and R is the range of the data. The score is the mean over positions and
+//! channels. Programs differ in the window and the border: [`SsimConvention`].
 
-use super::{check_range, check_sizes};
+use super::checks::{check_range, check_sizes};
 use crate::{Error, Result};
 
-/// The two stabilising constants' factors, from the paper.
+/// K₁ and K₂ of the constants `c = (K R)²`, from the paper.
 const K1: f64 = 0.01;
 const K2: f64 = 0.03;
 
@@ -18,11 +25,11 @@ pub enum SsimConvention {
     #[default]
     Torchmetrics,
     /// scikit-image with `gaussian_weights=True, sigma=1.5, use_sample_covariance=False`, which
-    /// are the paper's choices: the same window, and the mean over the places where it lies wholly
+    /// are the paper's choices: the same window, and the mean over the positions where it lies wholly
     /// inside the image.
     SkimageGaussian,
     /// The defaults of scikit-image: 7 x 7 pixels of equal weight, sample variance, mean over the
-    /// places where the window lies wholly inside the image.
+    /// positions where the window lies wholly inside the image.
     SkimageUniform7,
 }
 
@@ -45,7 +52,7 @@ impl SsimConvention {
         }
     }
 
-    /// Pixels added by reflection on each side.
+    /// Pixels added by reflection at each side of the image.
     fn border(self) -> usize {
         match self {
             SsimConvention::Torchmetrics => self.side() / 2,
@@ -53,21 +60,21 @@ impl SsimConvention {
         }
     }
 
-    /// One axis of the (separable) window; sums to 1.
-    fn activations(self) -> Vec<f64> {
+    /// Weights of one axis of the separable window; they sum to 1.
+    fn window(self) -> Vec<f64> {
         let side = self.side();
         if self == SsimConvention::SkimageUniform7 {
             return vec![1.0 / side as f64; side];
         }
         let middle = (side / 2) as f64;
-        let activations: Vec<f64> = (0..side)
+        let weights: Vec<f64> = (0..side)
             .map(|i| (-0.5 * ((i as f64 - middle) / 1.5).powi(2)).exp())
             .collect();
-        let sum: f64 = activations.iter().sum();
-        activations.into_iter().map(|t| t / sum).collect()
+        let sum: f64 = weights.iter().sum();
+        weights.into_iter().map(|w| w / sum).collect()
     }
 
-    /// What turns a window's mean square deviation into the variance wanted.
+    /// Factor from the population variance of a window to the variance of the convention.
     fn variance_factor(self) -> f64 {
         match self {
             SsimConvention::Torchmetrics | SsimConvention::SkimageGaussian => 1.0,
@@ -83,16 +90,16 @@ impl SsimConvention {
 ///
 /// `shape` is (channels, height, width) of both; `data_range` is the span of possible values (255
 /// for bytes, 2 for -1..1). Each channel is compared on its own and the result is the mean over
-/// all channels and places. Not-a-number in the data gives not-a-number.
+/// all channels and positions. Not-a-number in the data gives not-a-number.
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] if the slices do not have that shape, the range is not positive, or a side is
 /// below [`SsimConvention::smallest_side`].
 pub fn ssim(x: &[f32], y: &[f32], shape: [usize; 3], data_range: f64, convention: SsimConvention) -> Result<f64> {
-    mean_of_places(x, y, shape, data_range, convention, Part::Whole)
+    mean_of_positions(x, y, shape, data_range, convention, Part::Whole)
 }
 
-/// Which of its factors a place counts with.
+/// Which of its factors a position counts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     /// Luminance, contrast and structure.
@@ -102,7 +109,7 @@ pub(super) enum Part {
 }
 
 /// [`ssim`] or a part of it; its errors.
-pub(super) fn mean_of_places(
+pub(super) fn mean_of_positions(
     x: &[f32],
     y: &[f32],
     shape: [usize; 3],
@@ -130,7 +137,7 @@ pub(super) fn mean_of_places(
     let rows = Rows {
         columns: reflected(width, border),
         lines: reflected(height, border),
-        activations: convention.activations(),
+        window: convention.window(),
         variance_factor: convention.variance_factor(),
         c1: (K1 * data_range).powi(2),
         c2: (K2 * data_range).powi(2),
@@ -142,7 +149,7 @@ pub(super) fn mean_of_places(
         .zip(y.chunks_exact(plane))
         .map(|(x, y)| rows.sum_of_channel(x, y, width))
         .sum();
-    Ok(sum / (channels * rows.places()) as f64)
+    Ok(sum / (channels * rows.positions()) as f64)
 }
 
 /// The indices 0..length with `border` more at each end, mirrored about the outermost ones.
@@ -159,9 +166,10 @@ const MAPS: usize = 4;
 struct Rows {
     /// Which column of the image stands at each column of the image with its border.
     columns: Vec<usize>,
-    /// The same for the rows.
+    /// Which row of the image stands at each row of the image with its border.
     lines: Vec<usize>,
-    activations: Vec<f64>,
+    /// Weights of one axis of the window.
+    window: Vec<f64>,
     variance_factor: f64,
     c1: f64,
     c2: f64,
@@ -169,18 +177,18 @@ struct Rows {
 }
 
 impl Rows {
-    /// Places of the window in one channel.
-    fn places(&self) -> usize {
-        (self.lines.len() - self.activations.len() + 1) * (self.columns.len() - self.activations.len() + 1)
+    /// Positions of the window in one channel.
+    fn positions(&self) -> usize {
+        (self.lines.len() - self.window.len() + 1) * (self.columns.len() - self.window.len() + 1)
     }
 
     fn sum_of_channel(&self, x: &[f32], y: &[f32], width: usize) -> f64 {
-        let side = self.activations.len();
-        let places = self.columns.len() - side + 1;
+        let side = self.window.len();
+        let positions = self.columns.len() - side + 1;
         let mut products = vec![0.0; MAPS * self.columns.len()];
         // The last `side` rows, smoothed along the row; row r is at r % side.
-        let mut ring = vec![vec![0.0; MAPS * places]; side];
-        let mut smooth = vec![0.0; MAPS * places];
+        let mut ring = vec![vec![0.0; MAPS * positions]; side];
+        let mut smooth = vec![0.0; MAPS * positions];
         let mut sum = 0.0;
         for (r, &line) in self.lines.iter().enumerate() {
             let row = line * width..(line + 1) * width;
@@ -189,20 +197,20 @@ impl Rows {
             newest.fill(0.0);
             for (map, out) in products
                 .chunks_exact(self.columns.len())
-                .zip(newest.chunks_exact_mut(places))
+                .zip(newest.chunks_exact_mut(positions))
             {
-                for (t, &tap) in self.activations.iter().enumerate() {
-                    add_scaled(out, &map[t..t + places], tap);
+                for (i, &weight) in self.window.iter().enumerate() {
+                    add_scaled(out, &map[i..i + positions], weight);
                 }
             }
             if r + 1 < side {
                 continue;
             }
             smooth.fill(0.0);
-            for (t, &tap) in self.activations.iter().enumerate() {
-                add_scaled(&mut smooth, &ring[(r + 1 + t) % side], tap);
+            for (i, &weight) in self.window.iter().enumerate() {
+                add_scaled(&mut smooth, &ring[(r + 1 + i) % side], weight);
             }
-            sum += self.sum_of_row(&smooth, places);
+            sum += self.sum_of_row(&smooth, positions);
         }
         sum
     }
@@ -221,11 +229,11 @@ impl Rows {
         }
     }
 
-    fn sum_of_row(&self, smooth: &[f64], places: usize) -> f64 {
-        let (xs, rest) = smooth.split_at(places);
-        let (ys, rest) = rest.split_at(places);
-        let (squares, cross) = rest.split_at(places);
-        (0..places)
+    fn sum_of_row(&self, smooth: &[f64], positions: usize) -> f64 {
+        let (xs, rest) = smooth.split_at(positions);
+        let (ys, rest) = rest.split_at(positions);
+        let (squares, cross) = rest.split_at(positions);
+        (0..positions)
             .map(|i| {
                 let (x, y) = (xs[i], ys[i]);
                 let (means, product) = (x * x + y * y, x * y);

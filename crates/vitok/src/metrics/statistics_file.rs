@@ -1,4 +1,4 @@
-//! FeatureStatistics in pytorch-fid's files: a zip of numpy arrays, `mu` and `sigma`.
+//! [`FeatureStatistics`] in pytorch-fid's files: a zip of numpy arrays, `mu` `[dims]` and `sigma` `[dims, dims]`.
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Write};
@@ -75,41 +75,41 @@ fn read(file: BufReader<File>) -> Outcome<FeatureStatistics> {
         [] => Ok(()),
         _ => Err("is not a single number".into()),
     });
-    let moments = FeatureStatistics {
+    let statistics = FeatureStatistics {
         count: count.ok().flatten().and_then(|count| count.whole_number()),
         covariance: Mat::from_fn(dims, dims, |i, j| covariance[i * dims + j]),
         mean,
     };
-    moments.check()?;
-    Ok(moments)
+    statistics.check()?;
+    Ok(statistics)
 }
 
-/// Writes moments as an `.npz` that pytorch-fid and [`read_statistics`] read: `mu` and `sigma` in f64,
-/// and `count` where it is known. The same moments give the same bytes.
+/// Writes statistics as an `.npz` that pytorch-fid and [`read_statistics`] read: `mu` and `sigma` in f64,
+/// and `count` where it is known. The same statistics give the same bytes.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] for moments that are not finite or not of one size; [`Error::Io`].
-pub fn write_statistics(path: &Path, moments: &FeatureStatistics) -> Result<()> {
-    moments.check().map_err(Error::InvalidArgument)?;
-    let dims = moments.dims();
+/// [`Error::InvalidArgument`] for statistics that are not finite or not of one size; [`Error::Io`].
+pub fn write_statistics(path: &Path, statistics: &FeatureStatistics) -> Result<()> {
+    statistics.check().map_err(Error::InvalidArgument)?;
+    let dims = statistics.dims();
     let bytes = |values: &mut dyn Iterator<Item = f64>| values.flat_map(f64::to_le_bytes).collect();
-    let covariance = &moments.covariance;
+    let covariance = &statistics.covariance;
     let mut rows = (0..dims).flat_map(|i| (0..dims).map(move |j| covariance[(i, j)]));
     let mut arrays: Vec<(&str, Vec<u8>)> = vec![
         (
             MEAN,
-            npy::with_header("<f8", &[dims], bytes(&mut moments.mean.iter().copied())),
+            npy::with_header("<f8", &[dims], bytes(&mut statistics.mean.iter().copied())),
         ),
         (COVARIANCE, npy::with_header("<f8", &[dims, dims], bytes(&mut rows))),
     ];
-    if let Some(count) = moments.count {
+    if let Some(count) = statistics.count {
         let bytes = (count as i64).to_le_bytes().to_vec();
         arrays.push((COUNT, npy::with_header("<i8", &[], bytes)));
     }
     write_atomically(path, |out| {
         // A zip file's directory needs to know where the entries are, which `out` cannot tell.
         let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-        // Random digits do not shrink; and no time, so that the bytes depend on the moments alone.
+        // Random digits do not shrink; and no time, so that the bytes depend on the statistics alone.
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .last_modified_time(DateTime::DEFAULT);

@@ -123,7 +123,7 @@ impl Validation {
         let rows: Vec<Vec<Image>> = rows.collect();
         let grid = match rows.is_empty() {
             true => None,
-            false => Some(make_grid(&rows)?),
+            false => Some(make_grid(&rows, None)?),
         };
         Ok((mean_scores(&scores)?, grid))
     }

@@ -42,7 +42,16 @@ fn code_only(text: &str) -> String {
 
 #[test]
 fn the_library_prints_nothing_exits_nothing_and_names_no_flag() {
-    let forbidden = ["println!", "eprint!", "print!(", "stdout()", "stderr()", "process::exit", "\\x1b", "`vitok "];
+    let forbidden = [
+        "println!",
+        "eprint!",
+        "print!(",
+        "stdout()",
+        "stderr()",
+        "process::exit",
+        "\\x1b",
+        "`vitok ",
+    ];
     let mut found = Vec::new();
     for (module, (_, text)) in modules() {
         for line in text.lines() {
@@ -55,7 +64,8 @@ fn the_library_prints_nothing_exits_nothing_and_names_no_flag() {
             if module != "weights::pretrained::pip" && names_a_flag(line) {
                 found.push(format!("{module}: a flag: {}", line.trim()));
             }
-            if module != "env" && (line.contains("env::var") || line.contains("env::args") || line.contains("home_dir")) {
+            if module != "env" && (line.contains("env::var") || line.contains("env::args") || line.contains("home_dir"))
+            {
                 found.push(format!("{module}: the environment is read in env.rs: {}", line.trim()));
             }
         }
@@ -80,11 +90,15 @@ fn names_a_flag(line: &str) -> bool {
 #[test]
 fn no_files_import_each_other() {
     let modules = modules();
-    let exports: BTreeMap<&str, BTreeMap<String, String>> =
-        modules.iter().map(|(name, (_, text))| (name.as_str(), reexports(name, text))).collect();
+    let exports: BTreeMap<&str, BTreeMap<String, String>> = modules
+        .iter()
+        .map(|(name, (_, text))| (name.as_str(), reexports(name, text)))
+        .collect();
     let mut imports: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (name, (_, text)) in &modules {
-        let targets = paths(name, text).into_iter().map(|path| resolve(&path, &modules, &exports));
+        let targets = paths(name, text)
+            .into_iter()
+            .map(|path| resolve(&path, &modules, &exports));
         let targets = targets.flatten().filter(|target| target != name);
         imports.insert(name, targets.collect());
     }
@@ -100,12 +114,20 @@ fn no_files_import_each_other() {
         }
         seen
     };
-    let circles: Vec<&str> = modules.keys().map(String::as_str).filter(|name| reachable(name).contains(*name)).collect();
+    let circles: Vec<&str> = modules
+        .keys()
+        .map(String::as_str)
+        .filter(|name| reachable(name).contains(*name))
+        .collect();
     let shown = circles.iter().map(|name| {
         let back: Vec<&String> = imports[name].iter().filter(|t| reachable(t).contains(*name)).collect();
         format!("{name} -> {back:?}")
     });
-    assert!(circles.is_empty(), "these import each other:\n{}", shown.collect::<Vec<_>>().join("\n"));
+    assert!(
+        circles.is_empty(),
+        "these import each other:\n{}",
+        shown.collect::<Vec<_>>().join("\n")
+    );
 }
 
 #[test]
@@ -150,7 +172,10 @@ fn paths(module: &str, text: &str) -> BTreeSet<String> {
     // Paths within the code.
     let mut rest = text;
     while let Some(at) = rest.find("crate::") {
-        let path: String = rest[at..].chars().take_while(|c| c.is_alphanumeric() || *c == ':' || *c == '_').collect();
+        let path: String = rest[at..]
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == ':' || *c == '_')
+            .collect();
         found.extend(absolute(module, path.trim_end_matches(':')));
         rest = &rest[at + 7..];
     }
@@ -190,7 +215,9 @@ fn expand(tree: &str) -> Vec<String> {
         }
     }
     let parts = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty());
-    parts.flat_map(|part| expand(part).into_iter().map(|path| format!("{}{path}", &tree[..open]))).collect()
+    parts
+        .flat_map(|part| expand(part).into_iter().map(|path| format!("{}{path}", &tree[..open])))
+        .collect()
 }
 
 /// A path from the crate's root; none for other crates.
@@ -246,7 +273,10 @@ fn resolve(
             return Some(path);
         }
         let parts: Vec<&str> = path.split("::").collect();
-        let module = (0..parts.len()).rev().map(|n| parts[..n].join("::")).find(|m| modules.contains_key(m))?;
+        let module = (0..parts.len())
+            .rev()
+            .map(|n| parts[..n].join("::"))
+            .find(|m| modules.contains_key(m))?;
         let depth = module.split("::").filter(|part| !part.is_empty()).count();
         let name = parts.get(depth)?;
         match exports.get(module.as_str()).and_then(|names| names.get(*name)) {

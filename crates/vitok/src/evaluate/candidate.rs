@@ -1,0 +1,137 @@
+//! What is scored: codecs, and files that were made elsewhere.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::files::hexadecimal;
+use crate::tokenizer::{Codec, Tokenizer};
+
+/// Something whose outputs are scored against the originals, under a name.
+#[derive(Clone)]
+pub struct Candidate {
+    name: String,
+    kind: CandidateKind,
+    source: OutputSource,
+}
+
+/// What a candidate is, for the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CandidateKind {
+    /// A tokenizer or codec that is evaluated.
+    Model,
+    /// A code without a network that a model must beat.
+    Baseline,
+    /// Outputs on disk.
+    Files,
+}
+
+/// Where a candidate's outputs come from.
+#[derive(Clone)]
+pub(super) enum OutputSource {
+    Codec {
+        codec: Arc<dyn Codec>,
+        /// Tells it from others of its name.
+        fingerprint: String,
+    },
+    /// A data set, as [`Dataset::open`](crate::data::Dataset::open) takes it.
+    Files(String),
+}
+
+impl Candidate {
+    /// A tokenizer, whose reconstructions are scored.
+    pub fn tokenizer(name: impl Into<String>, tokenizer: Box<dyn Tokenizer>) -> Self {
+        let fingerprint = tokenizer.info().fingerprint;
+        Self::codec(name, tokenizer, fingerprint)
+    }
+
+    /// Any codec. An evaluation that was stopped goes on only with a codec of the same name and `fingerprint`: a hash of
+    /// its weights, or its settings in words.
+    pub fn codec(name: impl Into<String>, codec: Box<dyn Codec>, fingerprint: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            kind: CandidateKind::Model,
+            source: OutputSource::Codec {
+                codec: codec.into(),
+                fingerprint: fingerprint.into(),
+            },
+        }
+    }
+
+    /// A baseline, under the codec's own name.
+    pub(super) fn baseline(codec: impl Codec + 'static, fingerprint: String) -> Self {
+        Self {
+            kind: CandidateKind::Baseline,
+            ..Self::codec(codec.name(), Box::new(codec), fingerprint)
+        }
+    }
+
+    /// Outputs on disk, named as their originals: a folder, list or shards, as
+    /// [`Dataset::open`](crate::data::Dataset::open) takes it, which is the candidate's name too.
+    pub fn files(data: impl Into<String>) -> Self {
+        let data = data.into();
+        Self {
+            name: data.clone(),
+            kind: CandidateKind::Files,
+            source: OutputSource::Files(data),
+        }
+    }
+
+    /// Its name in tables and reports.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> CandidateKind {
+        self.kind
+    }
+
+    pub(super) fn source(&self) -> &OutputSource {
+        &self.source
+    }
+
+    /// Whether its outputs are made here, rather than read.
+    pub(super) fn is_codec(&self) -> bool {
+        matches!(self.source, OutputSource::Codec { .. })
+    }
+
+    /// What must be the same for a stopped evaluation to go on.
+    pub(super) fn settings(&self) -> Value {
+        match &self.source {
+            OutputSource::Codec { codec, fingerprint } => json!({ "codec": codec.name(), "fingerprint": fingerprint }),
+            OutputSource::Files(data) => json!({ "files": data }),
+        }
+    }
+
+    /// The name of its folder in the store: readable, and no other candidate's.
+    pub(super) fn folder(&self) -> String {
+        let plain = |c: char| match c {
+            c if c.is_ascii_alphanumeric() || c == '-' => c,
+            _ => '_',
+        };
+        let readable: String = self.name.chars().map(plain).take(60).collect();
+        let hash = hexadecimal(&Sha256::digest(&self.name));
+        format!("{}-{readable}-{}", self.kind, &hash[..8])
+    }
+}
+
+impl fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Candidate({} {:?})", self.kind, self.name)
+    }
+}
+
+impl fmt::Display for CandidateKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Model => "model",
+            Self::Baseline => "baseline",
+            Self::Files => "files",
+        })
+    }
+}

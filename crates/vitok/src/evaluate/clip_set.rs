@@ -1,0 +1,242 @@
+//! The clips of an evaluation: images of data sets, or animations and folders of frames.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::protocol::Protocol;
+use crate::data::Dataset;
+use crate::files::{find_files, hexadecimal};
+use crate::media::{Clip, Image, ReadOptions, is_image_path, read_clip, read_image};
+use crate::{Error, Result};
+
+/// A set of clips that are not read yet; images are clips of one frame.
+pub(super) struct ClipSet {
+    datasets: Vec<Dataset>,
+    entries: Vec<Entry>,
+    options: ReadOptions,
+    protocol: Protocol,
+    max_frames: usize,
+}
+
+struct Entry {
+    /// Where it lies, for messages.
+    name: String,
+    /// What an original and its output have in common: the path below the input, without its ending.
+    key: String,
+    place: Place,
+}
+
+enum Place {
+    /// An image by its number in a data set.
+    Image { dataset: usize, index: usize },
+    /// A file of several frames.
+    Animation(PathBuf),
+    /// Still images, a frame each.
+    Frames(Vec<PathBuf>),
+}
+
+/// How a set is read.
+#[derive(Clone, Copy)]
+pub(super) struct ClipSetOptions<'a> {
+    pub(super) protocol: Protocol,
+    /// Most frames of a clip; 1 for images.
+    pub(super) max_frames: usize,
+    pub(super) max_pixels: u64,
+    /// A folder whose content is never an input: where the evaluation writes.
+    pub(super) exclude: Option<&'a Path>,
+}
+
+impl ClipSet {
+    /// Opens what `inputs` stand for. With more than one frame these are clips: animations, and folders of still images
+    /// in the order of their names.
+    pub(super) fn open(inputs: &[String], options: ClipSetOptions) -> Result<Self> {
+        let mut set = Self {
+            datasets: Vec::new(),
+            entries: Vec::new(),
+            options: options.protocol.read_options(options.max_pixels),
+            protocol: options.protocol,
+            max_frames: options.max_frames,
+        };
+        for input in inputs {
+            let excluded = options.exclude.and_then(|folder| below(folder, Path::new(input)));
+            let is_input = |path: &Path| !excluded.as_ref().is_some_and(|folder| path.starts_with(folder));
+            match options.max_frames {
+                1 => set.add_images(input, is_input)?,
+                _ => set.add_clips(Path::new(input), is_input)?,
+            }
+        }
+        if set.entries.is_empty() {
+            return Err(Error::Data {
+                name: inputs.join(", "),
+                reason: match options.max_frames {
+                    1 => "no images in it".into(),
+                    _ => "no clips in it: animations (GIF, APNG, WebP) and folders of still images are clips".into(),
+                },
+            });
+        }
+        Ok(set)
+    }
+
+    fn add_images(&mut self, input: &str, is_input: impl Fn(&Path) -> bool) -> Result<()> {
+        let dataset = Dataset::open(input)?;
+        let number = self.datasets.len();
+        for (index, sample) in dataset.samples().iter().enumerate() {
+            if is_input(Path::new(&sample.name)) {
+                self.entries.push(Entry {
+                    key: key(Path::new(input), Path::new(&sample.name)),
+                    name: sample.name.clone(),
+                    place: Place::Image { dataset: number, index },
+                });
+            }
+        }
+        self.datasets.push(dataset);
+        Ok(())
+    }
+
+    fn add_clips(&mut self, input: &Path, is_input: impl Fn(&Path) -> bool) -> Result<()> {
+        let mut folders: Vec<(PathBuf, Vec<PathBuf>)> = Vec::new();
+        for file in find_files(input, is_image_path)?
+            .into_iter()
+            .filter(|file| is_input(file))
+        {
+            let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+            match folders.iter_mut().find(|(name, _)| *name == folder) {
+                Some((_, files)) => files.push(file),
+                None => folders.push((folder, vec![file])),
+            }
+        }
+        for (folder, files) in folders {
+            let first_is_animated = files.first().is_some_and(|file| self.is_animation(file));
+            let clips: Vec<(PathBuf, Place)> = match first_is_animated {
+                true => files
+                    .into_iter()
+                    .map(|file| (file.clone(), Place::Animation(file)))
+                    .collect(),
+                false => vec![(folder, Place::Frames(files))],
+            };
+            self.entries.extend(clips.into_iter().map(|(path, place)| Entry {
+                key: key(input, &path),
+                name: path.display().to_string(),
+                place,
+            }));
+        }
+        Ok(())
+    }
+
+    fn is_animation(&self, file: &Path) -> bool {
+        read_clip(file, &self.options, 2).is_ok_and(|clip| clip.frames().len() > 1)
+    }
+
+    /// Number of clips.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Where a clip lies, for messages.
+    pub(super) fn name(&self, index: usize) -> &str {
+        &self.entries[index].name
+    }
+
+    /// The path of each clip below its input, without its ending.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.key.as_str())
+    }
+
+    /// Whether these are clips of several frames, not images.
+    pub(super) fn are_clips(&self) -> bool {
+        self.max_frames > 1
+    }
+
+    /// What is wrong with the data sets but does not stop the rest.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.datasets.iter().flat_map(Dataset::warnings).map(String::as_str)
+    }
+
+    /// What tells each file from all others, however it was named: its true path.
+    pub(super) fn identities(&self) -> Vec<String> {
+        let true_path = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+        let files = self.entries.iter().flat_map(|entry| match &entry.place {
+            Place::Image { .. } => [].as_slice(),
+            Place::Animation(file) => std::slice::from_ref(file),
+            Place::Frames(files) => files,
+        });
+        let files = files.map(|file| true_path(file).to_string_lossy().into_owned());
+        self.datasets
+            .iter()
+            .flat_map(Dataset::identities)
+            .chain(files)
+            .collect()
+    }
+
+    /// About how many bytes of pixels a clip has; its file is not looked at.
+    pub(super) fn size_hint(&self, index: usize) -> u64 {
+        match &self.entries[index].place {
+            Place::Image { .. } => 3 << 20,
+            _ => (self.max_frames as u64) << 20,
+        }
+    }
+
+    /// Keeps only the first so many clips.
+    pub(super) fn limit(&mut self, count: usize) {
+        self.entries.truncate(count);
+    }
+
+    /// A hash of the clips' names and order, which tells another set from this one.
+    pub(super) fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for entry in &self.entries {
+            hash.update(entry.name.as_bytes());
+            hash.update([0]);
+        }
+        hexadecimal(&hash.finalize())
+    }
+
+    /// Reads a clip, cropped as the protocol says.
+    pub(super) fn read(&self, index: usize) -> Result<Clip> {
+        let options = &self.options;
+        let (frames, fps) = match &self.entries[index].place {
+            Place::Image { dataset, index } => (self.datasets[*dataset].clip(*index, options)?.into_frames(), None),
+            Place::Animation(path) => {
+                let clip = read_clip(path, options, self.max_frames)?;
+                let fps = clip.fps();
+                (clip.into_frames(), fps)
+            }
+            Place::Frames(paths) => {
+                let frames = paths.iter().take(self.max_frames).map(|path| read_image(path, options));
+                (frames.collect::<Result<_>>()?, None)
+            }
+        };
+        // Frames of different sizes are of one size once they are cropped.
+        let frames = frames.into_iter().map(|frame: Image| self.protocol.crop(frame));
+        Clip::new(frames.collect::<Result<_>>()?, fps)
+    }
+}
+
+/// The path below the input, without its ending.
+fn key(input: &Path, path: &Path) -> String {
+    let below = match path.strip_prefix(input) {
+        Ok(below) if !below.as_os_str().is_empty() => below,
+        _ => path,
+    };
+    below.with_extension("").to_string_lossy().replace('\\', "/")
+}
+
+/// `folder` as a path that begins with `input`, if it lies below it.
+fn below(folder: &Path, input: &Path) -> Option<PathBuf> {
+    let (folder, real) = (real_path(folder), input.canonicalize().ok()?);
+    let below = folder.strip_prefix(&real).ok()?;
+    (real.is_dir() && !below.as_os_str().is_empty()).then(|| input.join(below))
+}
+
+/// The path without links, as far as it exists.
+fn real_path(path: &Path) -> PathBuf {
+    if let Ok(path) = path.canonicalize() {
+        return path;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => real_path(parent).join(name),
+        (Some(_), Some(name)) => real_path(Path::new(".")).join(name),
+        _ => path.to_owned(),
+    }
+}

@@ -1,0 +1,31 @@
+//! The one function that evaluates.
+
+use super::assemble::report;
+use super::config::EvaluateConfig;
+use super::evaluation::Evaluation;
+use super::report::Report;
+use crate::observe::Observer;
+use crate::{Device, Result};
+
+/// Scores every candidate of `config` against the originals. Networks of metrics compute on `device`; codecs where they
+/// are.
+///
+/// What is done is stored in [`EvaluateConfig::out`] clip by clip: an evaluation that was stopped, by the observer, an
+/// error or the end of the program, goes on from there to the same scores. Clips that cannot be read, reconstructed or
+/// compared are [skipped](Report::skipped) and the others scored.
+///
+/// # Errors
+/// - [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a configuration that contradicts itself;
+/// - [`Error::Data`](crate::Error::Data), [`Error::NoPairs`](crate::Error::NoPairs) for data sets that cannot be used;
+/// - [`Error::TooFewFrames`](crate::Error::TooFewFrames) for a metric or model of longer clips;
+/// - [`Error::PretrainedWeights`](crate::Error::PretrainedWeights), [`Error::Weights`](crate::Error::Weights) for a
+///   metric asked for without usable weights;
+/// - [`Error::SettingsChanged`](crate::Error::SettingsChanged) where the folder holds another evaluation;
+/// - [`Error::Cancelled`](crate::Error::Cancelled) if the observer asked for it;
+/// - [`Error::Io`](crate::Error::Io).
+pub fn evaluate(config: &EvaluateConfig, device: &Device, observer: &dyn Observer) -> Result<Report> {
+    config.check()?;
+    let evaluation = Evaluation::open(config, device, observer)?;
+    let passes = evaluation.run()?;
+    report(&evaluation, &passes)
+}

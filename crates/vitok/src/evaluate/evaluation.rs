@@ -1,0 +1,330 @@
+//! An evaluation with all it needs opened: the passes over originals and outputs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::baselines::Unread;
+use super::candidate::{Candidate, OutputSource};
+use super::clip_set::{ClipSet, ClipSetOptions};
+use super::config::EvaluateConfig;
+use super::matching::matched;
+use super::networks::{self, Networks, Wanted};
+use super::pairs::{ClipPairs, Outputs};
+use super::pass::Pass;
+use super::protocol::Protocol;
+use super::store::{self, Store, StoredClip};
+use crate::files::Scratch;
+use crate::metrics::{FeatureStatistics, read_statistics};
+use crate::observe::{Event, Observer};
+use crate::weights::pretrained::PretrainedWeights;
+use crate::{Device, Error, Result};
+
+/// The folder of the stores within that of the evaluation, and that of the originals' store within it.
+const STORE: &str = "store";
+pub(super) const ORIGINALS: &str = "originals";
+
+/// An evaluation, opened.
+pub(super) struct Evaluation<'a> {
+    pub(super) config: &'a EvaluateConfig,
+    pub(super) observer: &'a dyn Observer,
+    pub(super) protocol: Protocol,
+    pub(super) originals: Option<ClipSet>,
+    pub(super) statistics: Option<FeatureStatistics>,
+    pub(super) candidates: Vec<OpenCandidate>,
+    pub(super) networks: Networks,
+    /// What of the data that PCA is fitted on could not be read.
+    pub(super) unread: Vec<Unread>,
+    stores: StoreFolder,
+}
+
+/// A candidate with its files opened.
+pub(super) struct OpenCandidate {
+    pub(super) candidate: Candidate,
+    /// Its outputs on disk, and for each original the number of its output.
+    pub(super) files: Option<(ClipSet, Vec<Option<usize>>)>,
+}
+
+/// Where the stores are; a temporary folder is removed with it.
+struct StoreFolder {
+    path: PathBuf,
+    _temporary: Option<Scratch>,
+}
+
+/// What a pass found, and the folder of its store.
+pub(super) struct Passed {
+    pub(super) folder: PathBuf,
+    pub(super) clips: Vec<StoredClip>,
+}
+
+/// All passes of an evaluation.
+pub(super) struct Passes {
+    /// Over the originals, where their features are needed.
+    pub(super) originals: Option<Passed>,
+    /// Over the outputs of each candidate.
+    pub(super) candidates: Vec<Passed>,
+}
+
+impl<'a> Evaluation<'a> {
+    /// Opens data sets and networks, and fits baselines.
+    pub(super) fn open(config: &'a EvaluateConfig, device: &Device, observer: &'a dyn Observer) -> Result<Self> {
+        let protocol = config.resolved_protocol();
+        let open = |inputs: &[String]| -> Result<ClipSet> {
+            ClipSet::open(
+                inputs,
+                ClipSetOptions {
+                    protocol,
+                    max_frames: config.max_frames,
+                    max_pixels: config.max_pixels,
+                    exclude: config.out.as_deref(),
+                },
+            )
+        };
+        let mut originals = match config.originals.is_empty() {
+            true => None,
+            false => Some(open(&config.originals)?),
+        };
+        if let Some(baselines) = &config.baselines {
+            baselines.check()?;
+        }
+        let all_originals = originals
+            .as_ref()
+            .map(ClipSet::identities)
+            .filter(|_| config.fits_pca());
+        if let (Some(originals), Some(limit)) = (&mut originals, config.limit) {
+            originals.limit(limit);
+        }
+        let paired_with = originals.as_ref().filter(|_| !config.is_unpaired());
+        let opened = |candidate: &Candidate| OpenCandidate::open(candidate, paired_with, config.max_frames, open);
+        let mut candidates = config.candidates.iter().map(opened).collect::<Result<Vec<_>>>()?;
+        let sets = originals
+            .iter()
+            .chain(candidates.iter().flat_map(OpenCandidate::file_set));
+        sets.flat_map(ClipSet::warnings)
+            .for_each(|warning| observer.event(Event::Warning(warning)));
+        for name in config.weights.keys() {
+            PretrainedWeights::by_name(name)?;
+        }
+        let wanted = Wanted {
+            metrics: config.metrics.as_deref(),
+            paired: !config.is_unpaired(),
+            max_frames: config.max_frames,
+        };
+        let networks = networks::load(&wanted, &protocol, &config.weights, device)?;
+        if networks.metrics.is_empty() {
+            return Err(Error::InvalidArgument(format!(
+                "no score is left:\n{}",
+                networks.missing.warnings.join("\n")
+            )));
+        }
+        let statistics = match &config.reference {
+            Some(path) => Some(statistics_for(path, &protocol)?),
+            None => None,
+        };
+        let mut unread = Vec::new();
+        if let Some(baselines) = &config.baselines {
+            let (codes, failed) = baselines.candidates(open, &all_originals.unwrap_or_default(), observer)?;
+            unread = failed;
+            candidates.extend(
+                codes
+                    .into_iter()
+                    .map(|candidate| OpenCandidate { candidate, files: None }),
+            );
+        }
+        let mut names = BTreeSet::new();
+        if let Some(twice) = candidates.iter().find(|one| !names.insert(one.name())) {
+            return Err(Error::InvalidArgument(format!("{} is given twice", twice.name())));
+        }
+        Ok(Self {
+            config,
+            observer,
+            protocol,
+            originals,
+            statistics,
+            candidates,
+            networks,
+            unread,
+            stores: StoreFolder::new(config.out.as_deref())?,
+        })
+    }
+
+    /// Does what is left of every pass.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] if the observer asks for it; what is done stays in the stores.
+    pub(super) fn run(&self) -> Result<Passes> {
+        let originals = match (&self.originals, &self.networks.extractor, &self.statistics) {
+            (Some(originals), Some(extractor), None) => {
+                let pass = Pass {
+                    title: ORIGINALS,
+                    pairs: ClipPairs {
+                        originals,
+                        outputs: Outputs::None,
+                    },
+                    scorer: None,
+                    extractor: Some(extractor),
+                };
+                Some(self.pass(ORIGINALS, pass, &Value::Null)?)
+            }
+            _ => None,
+        };
+        let mut candidates = Vec::new();
+        for open in &self.candidates {
+            let pass = Pass {
+                title: open.name(),
+                pairs: self.pairs(open)?,
+                scorer: (!self.config.is_unpaired()).then_some(&self.networks.scorer),
+                extractor: self.networks.extractor.as_ref(),
+            };
+            let mut settings = open.candidate.settings();
+            if let Some((files, _)) = open.files.as_ref().filter(|_| !self.config.is_unpaired()) {
+                settings["clips"] = json!(files.fingerprint());
+            }
+            candidates.push(self.pass(&open.candidate.folder(), pass, &settings)?);
+        }
+        Ok(Passes { originals, candidates })
+    }
+
+    /// The originals and a candidate's outputs; unpaired outputs stand for themselves.
+    pub(super) fn pairs<'b>(&'b self, open: &'b OpenCandidate) -> Result<ClipPairs<'b>> {
+        let originals = self.originals.as_ref().filter(|_| !self.config.is_unpaired());
+        match (open.candidate.source(), &open.files, originals) {
+            (OutputSource::Codec { codec, .. }, _, Some(originals)) => Ok(ClipPairs {
+                originals,
+                outputs: Outputs::Codec(codec.as_ref()),
+            }),
+            (_, Some((files, matched)), Some(originals)) => Ok(ClipPairs {
+                originals,
+                outputs: Outputs::Files(files, matched),
+            }),
+            (_, Some((files, _)), None) => Ok(ClipPairs {
+                originals: files,
+                outputs: Outputs::None,
+            }),
+            _ => Err(Error::InvalidArgument(format!("{} has no originals", open.name()))),
+        }
+    }
+
+    /// Does what is left of a pass, and returns all of it.
+    fn pass(&self, name: &str, pass: Pass, candidate: &Value) -> Result<Passed> {
+        let folder = self.stores.path.join(name);
+        let metrics: Vec<&str> = match pass.scorer {
+            Some(_) => self.networks.metrics.iter().map(|metric| metric.key()).collect(),
+            None => Vec::new(),
+        };
+        let networks = self.networks.used.iter();
+        let networks: BTreeMap<&str, &str> = networks
+            .map(|used| (used.name.as_str(), used.sha256.as_str()))
+            .collect();
+        let settings = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "protocol": self.protocol.text(),
+            "frames": self.config.max_frames,
+            "originals": pass.pairs.originals.fingerprint(),
+            "candidate": candidate,
+            "metrics": metrics,
+            "networks": networks,
+        });
+        let held = store::prepare(&folder, &settings, self.config.restart)?;
+        let widths = match pass.extractor {
+            Some(extractor) => [Some(extractor.kind().features()), extractor.kind().logits()],
+            None => [None, None],
+        };
+        let mut store = Store::open(&folder, widths)?;
+        let count = pass.pairs.originals.len();
+        let done = store.clips.len();
+        if held && done < count && done > 0 {
+            let note = format!("{}: going on after {done} of {count}", pass.title);
+            self.observer.event(Event::Note(&note));
+        }
+        if !pass.run(&mut store, self.observer)? {
+            let note = format!("stopped after {} of {count}; what is done is kept", store.clips.len());
+            self.observer.event(Event::Note(&note));
+            return Err(Error::Cancelled);
+        }
+        Ok(Passed {
+            folder,
+            clips: store.clips,
+        })
+    }
+}
+
+impl OpenCandidate {
+    /// Opens a candidate's files, and finds the output of each original where there are `originals`.
+    fn open(
+        candidate: &Candidate,
+        originals: Option<&ClipSet>,
+        max_frames: usize,
+        open: impl Fn(&[String]) -> Result<ClipSet>,
+    ) -> Result<Self> {
+        let files = match candidate.source() {
+            OutputSource::Codec { codec, .. } => {
+                let needed = codec.min_frames();
+                if needed > 1 && max_frames == 1 {
+                    return Err(Error::TooFewFrames {
+                        what: candidate.name().to_owned(),
+                        needed,
+                        most: max_frames,
+                    });
+                }
+                None
+            }
+            OutputSource::Files(data) => {
+                let files = open(std::slice::from_ref(data))?;
+                let matched = match originals {
+                    Some(originals) => matched(originals, &files)?,
+                    None => Vec::new(),
+                };
+                Some((files, matched))
+            }
+        };
+        Ok(Self {
+            candidate: candidate.clone(),
+            files,
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.candidate.name()
+    }
+
+    fn file_set(&self) -> Option<&ClipSet> {
+        self.files.as_ref().map(|(files, _)| files)
+    }
+}
+
+impl StoreFolder {
+    /// That of an evaluation's folder, or a temporary one.
+    fn new(out: Option<&Path>) -> Result<Self> {
+        if let Some(out) = out {
+            return Ok(Self {
+                path: out.join(STORE),
+                _temporary: None,
+            });
+        }
+        let parent = std::env::temp_dir();
+        let temporary = Scratch::new_in(&parent).map_err(|e| Error::io(&parent, "write in", e))?;
+        Ok(Self {
+            path: temporary.path().to_owned(),
+            _temporary: Some(temporary),
+        })
+    }
+}
+
+/// Reads statistics of the originals, and refuses those of another network's features.
+fn statistics_for(path: &Path, protocol: &Protocol) -> Result<FeatureStatistics> {
+    let statistics = read_statistics(path)?;
+    let features = protocol.network.features();
+    if statistics.dims() == features {
+        return Ok(statistics);
+    }
+    Err(Error::Data {
+        name: path.display().to_string(),
+        reason: format!(
+            "statistics of {} features; {} has {features}",
+            statistics.dims(),
+            protocol.network
+        ),
+    })
+}

@@ -1,0 +1,124 @@
+//! Originals and a candidate's outputs, read or made.
+
+use std::collections::BTreeMap;
+use std::mem;
+
+use rayon::prelude::*;
+
+use super::clip_set::ClipSet;
+use crate::media::Clip;
+use crate::tokenizer::batching::{batches, run_batch};
+use crate::tokenizer::{Codec, Reconstruction};
+use crate::{Error, Result};
+
+/// Where outputs come from.
+#[derive(Clone, Copy)]
+pub(super) enum Outputs<'a> {
+    /// There are none: the clips themselves are looked at.
+    None,
+    /// A codec makes them of the originals.
+    Codec(&'a dyn Codec),
+    /// They are files: for each original the number of its output, if it has one.
+    Files(&'a ClipSet, &'a [Option<usize>]),
+}
+
+/// The originals and what they are compared with.
+#[derive(Clone, Copy)]
+pub(super) struct ClipPairs<'a> {
+    pub(super) originals: &'a ClipSet,
+    pub(super) outputs: Outputs<'a>,
+}
+
+/// An original, and its output once that is there.
+pub(super) struct Pair {
+    pub(super) original: Clip,
+    pub(super) output: Option<Output>,
+}
+
+/// An output and what its code takes, where that is known.
+pub(super) struct Output {
+    pub(super) clip: Clip,
+    pub(super) values: Option<usize>,
+    pub(super) bytes: Option<usize>,
+}
+
+/// What became of one clip; an error is the reason why it is skipped.
+pub(super) type ClipResult<T> = std::result::Result<T, String>;
+
+impl From<Reconstruction> for Output {
+    fn from(reconstruction: Reconstruction) -> Self {
+        Self {
+            clip: reconstruction.clip,
+            values: reconstruction.values,
+            bytes: Some(reconstruction.bytes),
+        }
+    }
+}
+
+impl ClipPairs<'_> {
+    /// Reads an original, and its output if that is a file. May be called on any thread.
+    pub(super) fn read(&self, index: usize) -> ClipResult<Pair> {
+        let read = |set: &ClipSet, index| set.read(index).map_err(|error| error.message());
+        let original = read(self.originals, index)?;
+        let output = match self.outputs {
+            Outputs::Files(files, matched) => Some(Output {
+                clip: read(files, matched[index].ok_or("it has no output")?)?,
+                values: None,
+                bytes: None,
+            }),
+            _ => None,
+        };
+        Ok(Pair { original, output })
+    }
+
+    /// Gives every pair the output that a codec makes of its original. Pairs whose output cannot be made are removed; the
+    /// result says why.
+    pub(super) fn reconstruct(&self, pairs: &mut BTreeMap<usize, Pair>) -> Vec<(usize, String)> {
+        let Outputs::Codec(codec) = self.outputs else {
+            return Vec::new();
+        };
+        let mut failed = Vec::new();
+        let all = mem::take(pairs).into_iter().map(|(index, pair)| (index, pair.original));
+        let shape = |(_, original): &(usize, Clip)| Some(original.shape());
+        for batch in batches(all, shape, |shape| codec.cost(shape)) {
+            let (indices, originals): (Vec<usize>, Vec<Clip>) = batch.into_iter().unzip();
+            let results = run_batch(&originals, |clips| checked(codec, clips));
+            for ((index, original), result) in indices.into_iter().zip(originals).zip(results) {
+                match result {
+                    Ok(reconstruction) => {
+                        let output = Some(reconstruction.into());
+                        pairs.insert(index, Pair { original, output });
+                    }
+                    Err(error) => failed.push((index, error.message())),
+                }
+            }
+        }
+        failed
+    }
+
+    /// Originals of these numbers with their outputs, made together; those that cannot be had are left out.
+    pub(super) fn get(&self, indices: &[usize]) -> BTreeMap<usize, (Clip, Clip)> {
+        let read = indices
+            .par_iter()
+            .filter_map(|&index| Some((index, self.read(index).ok()?)));
+        let mut pairs = read.collect::<Vec<_>>().into_iter().collect();
+        // What fails was skipped before, and is named there.
+        self.reconstruct(&mut pairs);
+        let whole = |(index, pair): (usize, Pair)| Some((index, (pair.original, pair.output?.clip)));
+        pairs.into_iter().filter_map(whole).collect()
+    }
+}
+
+/// Reconstructs, and checks that there is an output for each clip.
+fn checked(codec: &dyn Codec, clips: &[Clip]) -> Result<Vec<Reconstruction>> {
+    let found = codec.reconstruct(clips)?;
+    if found.len() != clips.len() {
+        return Err(Error::InvalidArgument(format!(
+            "{} made {} clips of {}",
+            codec.name(),
+            found.len(),
+            clips.len()
+        )));
+    }
+    Ok(found)
+}
