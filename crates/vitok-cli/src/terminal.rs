@@ -44,17 +44,23 @@ pub fn describe(error: &anyhow::Error) -> String {
 
 /// ` (what to do; or what else)`, or nothing.
 fn advice(error: &Error) -> String {
-    let words: Vec<String> = error.remedies().iter().map(words).collect();
-    match words.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", words.join("; or ")),
+    match error.remedies().as_slice() {
+        [] => String::new(),
+        remedies => format!(" ({})", words_of(remedies)),
     }
+}
+
+/// What to do, or what else.
+pub fn words_of(remedies: &[Remedy]) -> String {
+    remedies.iter().map(words).collect::<Vec<_>>().join("; or ")
 }
 
 fn words(remedy: &Remedy) -> String {
     match remedy {
         Remedy::RaisePixelLimit => "raise it with --max-pixels".into(),
         Remedy::ReadFewerFrames => "read fewer with --frames".into(),
+        Remedy::ReadMoreFrames(frames) => format!("give --frames {frames} or more"),
+        Remedy::CompareUnpaired => "score a generator's outputs with --unpaired".into(),
         Remedy::ChooseOtherOutput => "choose another --out".into(),
         Remedy::Resume => "continue it with --resume".into(),
         Remedy::AcceptChanges => "undo that to continue the same run, or give --accept-changes too".into(),

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use vitok::tokenizer::Latents;
 
-use run::{err, fails, out, images, succeeds, vitok};
+use run::{err, fails, images, out, succeeds, vitok};
 
 mod run;
 
@@ -19,15 +19,8 @@ fn workshop() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     succeeds(&["init", MODEL, "model"], folder.path());
     fs::create_dir_all(folder.path().join("images/deep")).unwrap();
-    for (name, to) in [
-        ("chelsea.png", "cat.png"),
-        ("rocket.jpg", "deep/rocket.jpg"),
-    ] {
-        fs::copy(
-            images().join(name),
-            folder.path().join("images").join(to),
-        )
-        .unwrap();
+    for (name, to) in [("chelsea.png", "cat.png"), ("rocket.jpg", "deep/rocket.jpg")] {
+        fs::copy(images().join(name), folder.path().join("images").join(to)).unwrap();
     }
     folder
 }
@@ -40,15 +33,11 @@ fn size(path: &Path) -> (u32, u32) {
 fn info_tells_people_and_machines() {
     let folder = tempfile::tempdir().unwrap();
     let text = succeeds(&["info", "S-B/16"], folder.path());
-    for word in [
-        "S-B/16", "43.2 M", "85.7 M", "11.6", "23.1", "34.8", "4096", "48.0",
-    ] {
+    for word in ["S-B/16", "43.2 M", "85.7 M", "11.6", "23.1", "34.8", "4096", "48.0"] {
         assert!(text.contains(word), "{word} in {text}");
     }
     let json = succeeds(
-        &[
-            "info", "S-B/4x8", "--frames", "16", "--size", "128", "--json",
-        ],
+        &["info", "S-B/4x8", "--frames", "16", "--size", "128", "--json"],
         folder.path(),
     );
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -61,18 +50,8 @@ fn info_tells_people_and_machines() {
     .unwrap();
     assert!(succeeds(&["info", "m.toml"], folder.path()).contains("window"));
     assert!(succeeds(&["info", "350M-f16x64"], folder.path()).contains("Ld4-L/1x16x64"));
-    fails(
-        &["info", "S-Q/16"],
-        folder.path(),
-        1,
-        &["S-Q/16", "no size Q"],
-    );
-    fails(
-        &["info", "S-B/16", "--size", "0"],
-        folder.path(),
-        2,
-        &["--size"],
-    );
+    fails(&["info", "S-Q/16"], folder.path(), 1, &["S-Q/16", "no size Q"]);
+    fails(&["info", "S-B/16", "--size", "0"], folder.path(), 2, &["--size"]);
     fails(&["info"], folder.path(), 2, &["Usage"]);
     fs::write(folder.path().join("bad.toml"), "varaint = \"S-B/16\"\n").unwrap();
     fails(
@@ -93,21 +72,11 @@ fn encode_then_decode_keeps_sizes_and_places() {
         }
         let latents = format!("latents-{layout}");
         let decoded = format!("decoded-{layout}");
-        let text = succeeds(
-            &["encode", "images", "-m", layout, "-o", &latents],
-            folder,
-        );
+        let text = succeeds(&["encode", "images", "-m", layout, "-o", &latents], folder);
         assert!(text.contains("2 done, 0 failed"), "{text}");
-        assert!(
-            folder
-                .join(&latents)
-                .join("deep/rocket.safetensors")
-                .exists()
-        );
+        assert!(folder.join(&latents).join("deep/rocket.safetensors").exists());
         succeeds(
-            &[
-                "decode", &latents, "-m", layout, "-o", &decoded, "--format", "webp",
-            ],
+            &["decode", &latents, "-m", layout, "-o", &decoded, "--format", "webp"],
             folder,
         );
         let decoded = folder.join(decoded);
@@ -115,8 +84,7 @@ fn encode_then_decode_keeps_sizes_and_places() {
         assert_eq!(size(&decoded.join("deep/rocket.webp")), (640, 427));
     }
     // Both layouts hold the same weights, so they make the same latents.
-    let of =
-        |layout: &str| fs::read(folder.join(format!("latents-{layout}/cat.safetensors"))).unwrap();
+    let of = |layout: &str| fs::read(folder.join(format!("latents-{layout}/cat.safetensors"))).unwrap();
     assert_eq!(of("model"), of("release"));
 }
 
@@ -148,20 +116,8 @@ fn reconstruct_writes_images_and_numbers() {
     }
     assert_eq!(size(&folder.join("out/cat.png")), (64, 43));
     assert_eq!(size(&folder.join("out/cat.compare.png")), (3 * 64 + 8, 43));
-    for (flag, value, expected) in [
-        ("--center-crop", "40", (40, 40)),
-        ("--max-tokens", "12", (32, 16)),
-    ] {
-        let call = [
-            "reconstruct",
-            "images/cat.png",
-            "-m",
-            "model",
-            "-o",
-            "out",
-            flag,
-            value,
-        ];
+    for (flag, value, expected) in [("--center-crop", "40", (40, 40)), ("--max-tokens", "12", (32, 16))] {
+        let call = ["reconstruct", "images/cat.png", "-m", "model", "-o", "out", flag, value];
         succeeds(&call, folder);
         assert_eq!(size(&folder.join("out/cat.png")), expected, "{flag}");
     }
@@ -187,15 +143,8 @@ fn reconstruct_writes_images_and_numbers() {
 fn equal_names_stay_apart() {
     let workshop = workshop();
     let folder = workshop.path();
-    fs::copy(
-        images().join("rocket.jpg"),
-        folder.join("images/cat.jpg"),
-    )
-    .unwrap();
-    succeeds(
-        &["encode", "images", "-m", "model", "--longest-side", "16"],
-        folder,
-    );
+    fs::copy(images().join("rocket.jpg"), folder.join("images/cat.jpg")).unwrap();
+    succeeds(&["encode", "images", "-m", "model", "--longest-side", "16"], folder);
     assert!(folder.join("latents/cat.jpg.safetensors").exists());
     assert!(folder.join("latents/cat.png.safetensors").exists());
     assert!(folder.join("latents/deep/rocket.safetensors").exists());
@@ -213,10 +162,7 @@ fn an_animation_becomes_a_clip() {
     }
     drop(encoder);
     let model = "random:paper:w24_d1_h2/2x8x4";
-    succeeds(
-        &["encode", "anim.gif", "-m", model, "--frames", "5"],
-        folder,
-    );
+    succeeds(&["encode", "anim.gif", "-m", model, "--frames", "5"], folder);
     succeeds(&["decode", "latents", "-m", model], folder);
     let frames = fs::read_dir(folder.join("decoded/anim")).unwrap().count();
     assert_eq!(frames, 5, "an odd number of frames, of tubelets of two");
@@ -224,16 +170,8 @@ fn an_animation_becomes_a_clip() {
     // Frames of an earlier run give way; a folder with anything else in it does not.
     succeeds(&["decode", "latents", "-m", model], folder);
     fs::write(folder.join("decoded/anim/notes.txt"), b"precious").unwrap();
-    fails(
-        &["decode", "latents", "-m", model],
-        folder,
-        1,
-        &["anim", "notes.txt"],
-    );
-    assert_eq!(
-        fs::read(folder.join("decoded/anim/notes.txt")).unwrap(),
-        b"precious"
-    );
+    fails(&["decode", "latents", "-m", model], folder, 1, &["anim", "notes.txt"]);
+    assert_eq!(fs::read(folder.join("decoded/anim/notes.txt")).unwrap(), b"precious");
     // Without --frames it is an image.
     succeeds(&["encode", "anim.gif", "-m", model, "-o", "still"], folder);
     succeeds(&["decode", "still", "-m", model, "-o", "still"], folder);
@@ -249,15 +187,7 @@ fn a_batch_goes_on_after_a_failure() {
     fs::write(folder.join("images/letter.png"), b"Dear reader").unwrap();
     let jpeg = fs::read(folder.join("images/deep/rocket.jpg")).unwrap();
     fs::write(folder.join("images/half.jpg"), &jpeg[..jpeg.len() / 2]).unwrap();
-    let call = [
-        "encode",
-        "images",
-        "nowhere.png",
-        "-m",
-        "model",
-        "--longest-side",
-        "32",
-    ];
+    let call = ["encode", "images", "nowhere.png", "-m", "model", "--longest-side", "32"];
     let output = fails(
         &call,
         folder,
@@ -269,11 +199,7 @@ fn a_batch_goes_on_after_a_failure() {
             "nowhere.png",
         ],
     );
-    assert!(
-        out(&output).contains("2 done, 4 failed"),
-        "{}",
-        out(&output)
-    );
+    assert!(out(&output).contains("2 done, 4 failed"), "{}", out(&output));
     let written: Vec<_> = fs::read_dir(folder.join("latents"))
         .unwrap()
         .map(|e| e.unwrap().file_name())
@@ -312,9 +238,7 @@ fn company_changes_no_image() {
         encode(&input, "alone");
         let read = |folder: PathBuf| {
             let name = Path::new(&input).with_extension("safetensors");
-            Latents::read(&folder.join(name.file_name().unwrap()))
-                .unwrap()
-                .0
+            Latents::read(&folder.join(name.file_name().unwrap())).unwrap().0
         };
         let (together, alone) = (read(folder.join("together")), read(folder.join("alone")));
         assert_eq!(together.extent, alone.extent);
@@ -327,14 +251,7 @@ fn company_changes_no_image() {
 #[test]
 fn the_pixel_limit_is_a_flag() {
     let workshop = workshop();
-    let call = [
-        "encode",
-        "images/cat.png",
-        "-m",
-        "model",
-        "--max-pixels",
-        "1000",
-    ];
+    let call = ["encode", "images/cat.png", "-m", "model", "--max-pixels", "1000"];
     fails(
         &call,
         workshop.path(),
@@ -354,12 +271,7 @@ fn models_that_are_not_there() {
         1,
         &["vitok download 350M-f16x64"],
     );
-    fails(
-        &["encode", image, "-m", "no-such-model"],
-        folder,
-        1,
-        &["no-such-model"],
-    );
+    fails(&["encode", image, "-m", "no-such-model"], folder, 1, &["no-such-model"]);
     fails(
         &["download", "350M-f16x64"],
         folder,
@@ -380,17 +292,8 @@ fn models_that_are_not_there() {
         1,
         &["--features cuda"],
     );
-    fs::write(
-        folder.join("model/model.safetensors"),
-        b"rubbish rubbish rubbish",
-    )
-    .unwrap();
-    fails(
-        &["encode", image, "-m", "model"],
-        folder,
-        1,
-        &["model.safetensors"],
-    );
+    fs::write(folder.join("model/model.safetensors"), b"rubbish rubbish rubbish").unwrap();
+    fails(&["encode", image, "-m", "model"], folder, 1, &["model.safetensors"]);
     assert!(succeeds(&["download", "--list"], folder).contains("Td4-T/1x32x256"));
 }
 
@@ -415,11 +318,7 @@ fn weights_of_scores_are_adopted() {
         .collect();
     let output = vitok(&call, folder);
     assert!(output.status.success(), "{}", err(&output));
-    for word in [
-        "copied (not the published file)",
-        "lpips==0.1.4",
-        "needs your file",
-    ] {
+    for word in ["copied (not the published file)", "lpips==0.1.4", "needs your file"] {
         assert!(out(&output).contains(word), "{word}: {}", out(&output));
     }
     let warnings = err(&output).matches("warning: ").count();
@@ -437,17 +336,9 @@ fn weights_of_scores_are_adopted() {
     assert_eq!(rows.len(), 9);
     for row in rows {
         let there = IN_PACKAGES.contains(&row["name"].as_str().unwrap());
-        let state = if there {
-            "there-already"
-        } else {
-            "needs-your-file"
-        };
+        let state = if there { "there-already" } else { "needs-your-file" };
         assert_eq!(row["state"], state, "{row}");
-        let published = if there {
-            false.into()
-        } else {
-            serde_json::Value::Null
-        };
+        let published = if there { false.into() } else { serde_json::Value::Null };
         assert_eq!(row["published"], published, "{row}");
         let url = row["origin"].as_str().unwrap().starts_with("https://");
         assert_eq!(url, !there, "{row}");
@@ -500,14 +391,7 @@ fn latents_of_another_model_are_refused() {
     let folder = workshop.path();
     succeeds(&["init", MODEL, "other", "--seed", "1"], folder);
     succeeds(
-        &[
-            "encode",
-            "images/cat.png",
-            "-m",
-            "model",
-            "--longest-side",
-            "24",
-        ],
+        &["encode", "images/cat.png", "-m", "model", "--longest-side", "24"],
         folder,
     );
     fails(
@@ -517,18 +401,8 @@ fn latents_of_another_model_are_refused() {
         &["another model", "--any-model"],
     );
     succeeds(&["decode", "latents", "-m", "other", "--any-model"], folder);
-    fails(
-        &["decode", "model", "-m", "model"],
-        folder,
-        1,
-        &["not of latents"],
-    );
-    fails(
-        &["decode", "images", "-m", "model"],
-        folder,
-        1,
-        &["no latent files"],
-    );
+    fails(&["decode", "model", "-m", "model"], folder, 1, &["not of latents"]);
+    fails(&["decode", "images", "-m", "model"], folder, 1, &["no latent files"]);
 }
 
 /// Outputs that cannot be written: named, and nothing is left behind.
@@ -549,12 +423,7 @@ fn unwritable_outputs() {
     ];
     fails(&call, folder, 1, &["a-file"]);
     assert_eq!(fs::read(folder.join("a-file")).unwrap(), b"precious");
-    fails(
-        &["init", MODEL, "model"],
-        folder,
-        1,
-        &["model", "not empty"],
-    );
+    fails(&["init", MODEL, "model"], folder, 1, &["model", "not empty"]);
 }
 
 /// A full disk, where a small file system can be mounted (Linux, as root).
@@ -574,29 +443,14 @@ fn a_full_disk() {
         eprintln!("SKIPPED: a_full_disk needs the right to mount a tmpfs");
         return;
     }
-    let call = [
-        "reconstruct",
-        "images/cat.png",
-        "-m",
-        "model",
-        "-o",
-        "disk",
-    ];
+    let call = ["reconstruct", "images/cat.png", "-m", "model", "-o", "disk"];
     let output = vitok(&call, folder);
     let init = vitok(&["init", MODEL, "disk/model"], folder);
-    let left: Vec<_> = fs::read_dir(&disk)
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .collect();
-    let in_model = fs::read_dir(disk.join("model"))
-        .map(|d| d.count())
-        .unwrap_or(0);
+    let left: Vec<_> = fs::read_dir(&disk).unwrap().map(|e| e.unwrap().path()).collect();
+    let in_model = fs::read_dir(disk.join("model")).map(|d| d.count()).unwrap_or(0);
     let unmounted = Command::new("umount").arg(&disk).status();
     assert!(unmounted.is_ok_and(|status| status.success()));
-    for (output, file) in [
-        (output, "disk/cat.png"),
-        (init, "disk/model/model.safetensors"),
-    ] {
+    for (output, file) in [(output, "disk/cat.png"), (init, "disk/model/model.safetensors")] {
         assert_eq!(output.status.code(), Some(1));
         assert!(
             err(&output).contains(file) && err(&output).contains("space"),
@@ -637,14 +491,7 @@ fn nothing_overwrites_anything() {
     let workshop = workshop();
     let folder = workshop.path();
     let original = fs::read(folder.join("images/cat.png")).unwrap();
-    let call = [
-        "reconstruct",
-        "images/cat.png",
-        "-m",
-        "model",
-        "-o",
-        "images",
-    ];
+    let call = ["reconstruct", "images/cat.png", "-m", "model", "-o", "images"];
     fails(&call, folder, 1, &["would overwrite the input", "cat.png"]);
     assert_eq!(fs::read(folder.join("images/cat.png")).unwrap(), original);
 
@@ -652,26 +499,9 @@ fn nothing_overwrites_anything() {
         fs::create_dir(folder.join(name)).unwrap();
         fs::write(folder.join(name).join("x.png"), &original).unwrap();
     }
-    let call = [
-        "encode",
-        "a/x.png",
-        "b/x.png",
-        "-m",
-        "model",
-        "--longest-side",
-        "16",
-    ];
-    let output = fails(
-        &call,
-        folder,
-        1,
-        &["b/x.png", "would overwrite that of a/x.png"],
-    );
-    assert!(
-        out(&output).contains("1 done, 1 failed"),
-        "{}",
-        out(&output)
-    );
+    let call = ["encode", "a/x.png", "b/x.png", "-m", "model", "--longest-side", "16"];
+    let output = fails(&call, folder, 1, &["b/x.png", "would overwrite that of a/x.png"]);
+    assert!(out(&output).contains("1 done, 1 failed"), "{}", out(&output));
 
     // The same file twice is one job; results are no inputs of the next run.
     let call = [
@@ -710,14 +540,7 @@ fn hostile_latents_stop_nothing() {
     let workshop = workshop();
     let folder = workshop.path();
     succeeds(
-        &[
-            "encode",
-            "images/cat.png",
-            "-m",
-            "model",
-            "--longest-side",
-            "16",
-        ],
+        &["encode", "images/cat.png", "-m", "model", "--longest-side", "16"],
         folder,
     );
     let good = fs::read(folder.join("latents/cat.safetensors")).unwrap();
@@ -736,11 +559,7 @@ fn hostile_latents_stop_nothing() {
         1,
         &["a-hostile", "hold nothing"],
     );
-    assert!(
-        out(&output).contains("1 done, 1 failed"),
-        "{}",
-        out(&output)
-    );
+    assert!(out(&output).contains("1 done, 1 failed"), "{}", out(&output));
 }
 
 /// Stopped in the middle of writing, a program leaves no temporary file.
@@ -794,8 +613,7 @@ fn ctrl_c_leaves_no_archive() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let has_half =
-        |entry: std::io::Result<fs::DirEntry>| entry.unwrap().path().join("half.whl").exists();
+    let has_half = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().path().join("half.whl").exists();
     let begun = || fs::read_dir(&metrics).is_ok_and(|mut entries| entries.any(has_half));
     for _ in 0..100 {
         if begun() {

@@ -13,8 +13,8 @@ use image::imageops::blur;
 use image::{Frame, Rgb, RgbImage};
 use serde_json::Value;
 use vitok::Device;
-use vitok::features::{EfficientNetLite0, Source, Backbone};
-use vitok::weights::{NewTensor, Dtype, write_tensors};
+use vitok::features::{Backbone, EfficientNetLite0, Source};
+use vitok::weights::{Dtype, NewTensor, write_tensors};
 
 use run::{err, fails, out, succeeds, vitok};
 
@@ -68,9 +68,7 @@ static WEIGHTS: LazyLock<Vec<String>> = LazyLock::new(|| {
 fn random(name: &str, shape: &[usize]) -> Vec<f32> {
     let count: usize = shape.iter().product();
     let fan_in = (count / shape[0]) as f32;
-    let mut state = name
-        .bytes()
-        .fold(1u32, |s, b| s.wrapping_mul(31) ^ u32::from(b));
+    let mut state = name.bytes().fold(1u32, |s, b| s.wrapping_mul(31) ^ u32::from(b));
     let value = |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let v = (state >> 8) as f32 / (1 << 24) as f32 - 0.5;
@@ -89,10 +87,7 @@ fn random(name: &str, shape: &[usize]) -> Vec<f32> {
 fn image(number: u32, width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let wave = |channel: u32| {
-            let (a, b) = (
-                0.11 * (number % 7 + 1) as f32,
-                0.07 * (number % 5 + 2) as f32,
-            );
+            let (a, b) = (0.11 * (number % 7 + 1) as f32, 0.07 * (number % 5 + 2) as f32);
             let noise = (x * 7919 + y * 104_729 + number * 31) % 97;
             let phase = x as f32 * a + y as f32 * b * (channel + 1) as f32 + number as f32;
             (128.0 + 90.0 * phase.sin() + noise as f32 * 0.3) as u8
@@ -128,13 +123,7 @@ const SCORES: &str = "psnr,ssim,mse,mae,lpips-alex,frechet,kid,inception-score,p
 
 /// Arguments of an evaluation with the random networks.
 fn with_networks<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
-    let mut all = vec![
-        "evaluate",
-        "--network",
-        "efficientnet-lite0",
-        "--metrics",
-        SCORES,
-    ];
+    let mut all = vec!["evaluate", "--network", "efficientnet-lite0", "--metrics", SCORES];
     for weights in WEIGHTS.iter() {
         all.extend(["--weights", weights.as_str()]);
     }
@@ -151,9 +140,7 @@ fn score(report: &Value, model: usize, key: &str) -> f64 {
     let score = &report["models"][model]["scores"][key];
     match score["infinite"].as_bool() {
         Some(true) => f64::INFINITY,
-        _ => score["value"]
-            .as_f64()
-            .unwrap_or_else(|| panic!("{key}: {score}")),
+        _ => score["value"].as_f64().unwrap_or_else(|| panic!("{key}: {score}")),
     }
 }
 
@@ -164,10 +151,7 @@ fn identical_sets_have_no_distance() {
     let said = succeeds(&arguments, folder.path());
     assert!(said.contains("inf"), "{said}");
     // A distance on another network is not called FID.
-    assert!(
-        said.contains("Frechet distance (EfficientNet-Lite0)"),
-        "{said}"
-    );
+    assert!(said.contains("Frechet distance (EfficientNet-Lite0)"), "{said}");
     assert!(!said.contains("\nFID"), "{said}");
     let report = report(folder.path(), "e");
     let score = |key| score(&report, 0, key);
@@ -205,10 +189,7 @@ fn more_blur_is_farther() {
     }
     for key in ["psnr", "ssim"] {
         let found: Vec<f64> = (0..3).map(|model| score(&report, model, key)).collect();
-        assert!(
-            found[0] > found[1] && found[1] > found[2],
-            "{key}: {found:?}"
-        );
+        assert!(found[0] > found[1] && found[1] > found[2], "{key}: {found:?}");
     }
     // Intervals lie around their scores.
     let psnr = &report["models"][1]["scores"]["psnr"];
@@ -239,10 +220,7 @@ fn neither_order_nor_threads_change_a_score() {
             .unwrap();
         assert!(done.status.success(), "{}", err(&done));
         let report = report(folder, to);
-        assert_eq!(
-            report["protocol"]["reference_hash"].as_str().unwrap().len(),
-            64
-        );
+        assert_eq!(report["protocol"]["reference_hash"].as_str().unwrap().len(), 64);
         let hash = report["protocol"]["reference_hash"].clone();
         serde_json::json!([report["models"][0]["scores"], hash])
     };
@@ -278,10 +256,7 @@ fn what_cannot_be_scored_is_named_and_counted() {
         ("a/09.png", "30x30"),
     ] {
         assert!(skipped.contains(file), "{file}: {skipped}");
-        assert!(
-            skipped.replace(" x ", "x").contains(why),
-            "{why}: {skipped}"
-        );
+        assert!(skipped.replace(" x ", "x").contains(why), "{why}: {skipped}");
     }
     // Sizes may be mixed where original and output agree.
     image(9, 30, 33).save(folder.join("a/09.png")).unwrap();
@@ -299,24 +274,10 @@ fn what_cannot_be_scored_is_named_and_counted() {
     fails(&metrics, folder, 1, &["3 images"]);
 
     fails(&["evaluate", "a"], folder, 1, &["--model or --outputs"]);
-    fails(
-        &["evaluate", "a", "--outputs", "nowhere"],
-        folder,
-        1,
-        &["nowhere"],
-    );
+    fails(&["evaluate", "a", "--outputs", "nowhere"], folder, 1, &["nowhere"]);
     fs::create_dir(folder.join("c")).unwrap();
     image(1, 48, 40).save(folder.join("c/other.png")).unwrap();
-    let strangers = [
-        "evaluate",
-        "a",
-        "--outputs",
-        "c",
-        "--metrics",
-        "psnr",
-        "--out",
-        "e3",
-    ];
+    let strangers = ["evaluate", "a", "--outputs", "c", "--metrics", "psnr", "--out", "e3"];
     fails(&strangers, folder, 1, &["--unpaired", "other.png"]);
     fails(
         &["evaluate", "a", "--outputs", "b", "--protocol", "fid"],
@@ -378,11 +339,7 @@ fn a_stopped_evaluation_goes_on_to_the_same_scores() {
         fs::write(&path, lines.concat() + "{\"na").unwrap();
     }
     let resumed = vitok(&arguments, folder);
-    assert!(
-        err(&resumed).contains("going on after 10 of 24"),
-        "{}",
-        err(&resumed)
-    );
+    assert!(err(&resumed).contains("going on after 10 of 24"), "{}", err(&resumed));
     assert_eq!(report(folder, "e")["models"], whole["models"]);
 
     let mut other = arguments.clone();
@@ -412,13 +369,7 @@ fn statistics_of_originals_can_stand_for_them() {
     let metrics = "frechet,kid,inception-score,precision,recall";
     let unpaired: Vec<&str> = arguments
         .iter()
-        .map(|argument| {
-            if *argument == SCORES {
-                metrics
-            } else {
-                argument
-            }
-        })
+        .map(|argument| if *argument == SCORES { metrics } else { argument })
         .collect();
     succeeds(&unpaired, folder);
     let mut reference = unpaired.clone();
@@ -470,10 +421,7 @@ fn a_model_and_the_other_ways_to_score_it() {
         score(&printed, 0, "explain psnr of mean mse"),
     );
     assert!(mean > 0.0 && whole < mean, "{whole} {mean}");
-    assert_ne!(
-        score(&printed, 0, "ssim"),
-        score(&printed, 0, "explain ssim uniform")
-    );
+    assert_ne!(score(&printed, 0, "ssim"), score(&printed, 0, "explain ssim uniform"));
 }
 
 /// A clip: frames that move.
@@ -495,16 +443,7 @@ fn clips_are_animations_and_folders_of_frames() {
         }
     }
     succeeds(&["init", "w32_d1_h2/1x8x6", "model"], folder);
-    let reconstruct = [
-        "reconstruct",
-        "a",
-        "--model",
-        "model",
-        "--frames",
-        "3",
-        "--out",
-        "b",
-    ];
+    let reconstruct = ["reconstruct", "a", "--model", "model", "--frames", "3", "--out", "b"];
     succeeds(&reconstruct, folder);
     // The side-by-sides that `reconstruct` writes are no outputs.
     for name in ["0.compare", "1.compare"] {

@@ -51,10 +51,7 @@ fn fails(arguments: &[&str], folder: &Path, words: &[&str]) {
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
     assert!(!said.contains("panicked"), "{said}");
     for word in words {
-        assert!(
-            said.contains(word),
-            "{arguments:?} should say {word}: {said}"
-        );
+        assert!(said.contains(word), "{arguments:?} should say {word}: {said}");
     }
 }
 
@@ -83,10 +80,7 @@ fn started(folder: &Path, out: &str) -> Child {
         .unwrap();
     let begun = Instant::now();
     while !folder.join(out).join("checkpoints/step-00000010").exists() {
-        assert!(
-            child.try_wait().unwrap().is_none(),
-            "ended before it could be stopped"
-        );
+        assert!(child.try_wait().unwrap().is_none(), "ended before it could be stopped");
         assert!(begun.elapsed() < Duration::from_secs(120), "no checkpoint");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -110,22 +104,12 @@ fn a_killed_run_ends_with_the_same_bits() {
     child.kill().unwrap(); // SIGKILL
     child.wait().unwrap();
     assert!(!folder.join("killed/model").exists());
-    fails(
-        &["train", "tiny.toml", "--out", "killed"],
-        folder,
-        &["--resume"],
-    );
-    succeeds(
-        &["train", "tiny.toml", "--out", "killed", "--resume"],
-        folder,
-    );
+    fails(&["train", "tiny.toml", "--out", "killed"], folder, &["--resume"]);
+    succeeds(&["train", "tiny.toml", "--out", "killed", "--resume"], folder);
     assert_eq!(model(folder, "killed"), model(folder, "runs/tiny"));
 
     // The model is one as any other.
-    succeeds(
-        &["convert", "killed/model", "half", "--dtype", "f16"],
-        folder,
-    );
+    succeeds(&["convert", "killed/model", "half", "--dtype", "f16"], folder);
     let text = succeeds(
         &[
             "compare",
@@ -155,9 +139,7 @@ fn a_killed_run_ends_with_the_same_bits() {
     }
     assert!(folder.join("sheets/compare-32.png").exists());
     let text = succeeds(
-        &[
-            "compare", "held-out", "--model", "half", "--size", "32", "--json",
-        ],
+        &["compare", "held-out", "--model", "half", "--size", "32", "--json"],
         folder,
     );
     let tables: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -173,9 +155,7 @@ fn a_killed_run_ends_with_the_same_bits() {
 fn ctrl_c_stops_with_a_checkpoint() {
     let shop = workshop();
     let child = started(shop.path(), "stopped");
-    let interrupt = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
+    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(interrupt.unwrap().success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
@@ -200,11 +180,7 @@ fn what_is_wrong_is_said() {
     refused("train.stps=3", &["unknown field", "did you mean `steps`?"]);
     refused("data.train=[\"nowhere\"]", &["nowhere"]);
     refused("train.steps=0", &["train.steps"]);
-    fails(
-        &["train", "none.toml"],
-        folder,
-        &["none.toml", "cannot read"],
-    );
+    fails(&["train", "none.toml"], folder, &["none.toml", "cannot read"]);
     fails(
         &["compare", "nowhere", "--model", "random:w32_d1_h2/1x4x4"],
         folder,
@@ -214,10 +190,7 @@ fn what_is_wrong_is_said() {
     // An image that cannot be read is named, and the run goes on if that is allowed.
     let whole = fs::read(folder.join("images/coffee.png")).unwrap();
     fs::write(folder.join("images/cut.png"), &whole[..9000]).unwrap();
-    refused(
-        "train.steps=2",
-        &["1 of 3 images cannot be read", "cut.png"],
-    );
+    refused("train.steps=2", &["1 of 3 images cannot be read", "cut.png"]);
     let text = succeeds(
         &[
             "train",
@@ -231,8 +204,5 @@ fn what_is_wrong_is_said() {
         ],
         folder,
     );
-    assert!(
-        text.contains("warning: ") && text.contains("cut.png"),
-        "{text}"
-    );
+    assert!(text.contains("warning: ") && text.contains("cut.png"), "{text}");
 }

@@ -29,13 +29,7 @@ pub use train::TrainArgs;
 
 /// Visual tokenizers: images and clips to compact latents and back.
 #[derive(Parser)]
-#[command(
-    name = "vitok",
-    version,
-    about,
-    max_term_width = 100,
-    arg_required_else_help = true
-)]
+#[command(name = "vitok", version, about, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -193,9 +187,7 @@ fn parse_size(text: &str) -> Result<(usize, usize), String> {
 /// NAME=FILE.
 fn parse_weights(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
-        Some((name, file)) if !name.is_empty() && !file.is_empty() => {
-            Ok((name.into(), file.into()))
-        }
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok((name.into(), file.into())),
         _ => Err("NAME=FILE is expected, such as vgg16=vgg16-397923af.pth".into()),
     }
 }

@@ -3,9 +3,9 @@
 use vitok::tokenizer::LoadPart;
 use vitok::tokenizer::vit::VitTokenizer;
 
-use crate::args::ConvertArgs;
 use super::init::check_target;
 use super::{Outcome, model};
+use crate::args::ConvertArgs;
 use crate::terminal;
 
 pub fn run(args: &ConvertArgs) -> anyhow::Result<Outcome> {
@@ -14,10 +14,6 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<Outcome> {
     let config = args.variant.as_deref().map(model::config_of).transpose()?;
     let tokenizer = VitTokenizer::load(&model::locate(&args.model)?, LoadPart::Both, config, &device)?;
     tokenizer.save(&args.out, args.format.into(), args.dtype.into())?;
-    terminal::line(&format!(
-        "{}: {}",
-        args.out.display(),
-        tokenizer.config().variant
-    ))?;
+    terminal::line(&format!("{}: {}", args.out.display(), tokenizer.config().variant))?;
     Ok(Outcome::Done)
 }

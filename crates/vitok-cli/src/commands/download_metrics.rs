@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
-use vitok::weights::pretrained::{Fetcher, PretrainedWeights, WeightsSource, adopt, known, pretrained_weights};
 use vitok::files::sha256_of_file;
+use vitok::observe::{Observer, Silent};
+use vitok::weights::pretrained::{Fetcher, PretrainedWeights, WeightsSource, adopt, pretrained_weights};
 
-use crate::args::MetricsDownloadArgs;
 use super::Outcome;
-use crate::terminal;
+use crate::args::MetricsDownloadArgs;
+use crate::terminal::{self, Terminal};
 
 #[derive(Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -42,11 +43,13 @@ pub fn run(args: &MetricsDownloadArgs, json: bool) -> anyhow::Result<Outcome> {
     fetcher.archives.clone_from(&args.archives);
     // A slip in a name should stop the work before it begins.
     for (name, _) in &args.weights {
-        known(name)?;
+        PretrainedWeights::by_name(name)?;
     }
+    let terminal = Terminal::new();
+    let observer: &dyn Observer = if json { &Silent } else { &terminal };
     let mut rows = Vec::new();
     for weights in pretrained_weights() {
-        let state = obtain(weights, &fetcher, args, !json);
+        let state = obtain(weights, &fetcher, args, observer);
         rows.push(Row::new(weights, state, &fetcher)?);
     }
     if json {
@@ -65,10 +68,10 @@ fn obtain(
     weights: &PretrainedWeights,
     fetcher: &Fetcher,
     args: &MetricsDownloadArgs,
-    progress: bool,
+    observer: &dyn Observer,
 ) -> State {
     let failed = |error: vitok::Error| {
-        terminal::error(&error.to_string());
+        terminal::error(&terminal::describe(&error.into()));
         State::Failed
     };
     // The last one counts, as with other options.
@@ -87,10 +90,10 @@ fn obtain(
     if weights.path(&fetcher.folder).is_file() {
         return State::ThereAlready;
     }
-    if matches!(weights.source, WeightsSource::Local(_)) && !args.all {
+    if matches!(weights.source, WeightsSource::Hosted(_)) && !args.all {
         return State::NeedsYourFile;
     }
-    match fetcher.fetch(weights, progress) {
+    match fetcher.fetch(weights, observer) {
         Ok(_) => State::Fetched,
         Err(error) => failed(error),
     }
@@ -145,7 +148,7 @@ fn print(rows: &[Row], fetcher: &Fetcher) -> anyhow::Result<()> {
     terminal::line(&format!("\nThe files are in {}.", fetcher.folder.display()))?;
     for (row, weights) in rows.iter().zip(pretrained_weights()) {
         if row.state == State::NeedsYourFile {
-            terminal::line(&format!("{}: {}.", row.name, weights.remedy()))?;
+            terminal::line(&format!("{}: {}", row.name, terminal::words_of(&weights.remedies())))?;
         }
     }
     Ok(())
@@ -154,6 +157,6 @@ fn print(rows: &[Row], fetcher: &Fetcher) -> anyhow::Result<()> {
 fn origin(weights: &PretrainedWeights) -> String {
     match &weights.source {
         WeightsSource::Packaged(packaged) => packaged.package.to_owned(),
-        WeightsSource::Local(local) => local.published_name().to_owned(),
+        WeightsSource::Hosted(hosted) => hosted.published_name().to_owned(),
     }
 }

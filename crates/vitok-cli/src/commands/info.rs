@@ -5,8 +5,8 @@ use std::path::Path;
 use vitok::media::ClipShape;
 use vitok::tokenizer::vit::{Counts, config_of_files};
 
-use crate::args::InfoArgs;
 use super::{Outcome, model};
+use crate::args::InfoArgs;
 use crate::terminal;
 
 pub fn run(args: &InfoArgs) -> anyhow::Result<Outcome> {
@@ -44,12 +44,7 @@ pub fn run(args: &InfoArgs) -> anyhow::Result<Outcome> {
     );
     let grid = counts.grid;
     let giga = |n: u64| format!("{:.1}", n as f64 / 1e9);
-    let stack = |s: &vitok::nn::StackConfig| {
-        format!(
-            "{} x {} ({} heads, MLP {})",
-            s.width, s.depth, s.heads, s.hidden
-        )
-    };
+    let stack = |s: &vitok::nn::StackConfig| format!("{} x {} ({} heads, MLP {})", s.width, s.depth, s.heads, s.hidden);
     terminal::line(&config.variant)?;
     terminal::table(
         &["", "width x blocks", "parameters", "GFLOPs"],
@@ -66,23 +61,14 @@ pub fn run(args: &InfoArgs) -> anyhow::Result<Outcome> {
                 terminal::count(counts.decoder_params),
                 giga(counts.decoder_macs),
             ],
-            vec![
-                "both".into(),
-                String::new(),
-                terminal::count(params),
-                giga(macs),
-            ],
+            vec!["both".into(), String::new(), terminal::count(params), giga(macs)],
         ],
     )?;
     let kinds = serde_json::json!([config.block, config.bottleneck, config.rope, config.attention]);
-    let kinds = kinds
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|kind| match kind {
-            serde_json::Value::String(name) => name.clone(),
-            other => other.to_string(),
-        });
+    let kinds = kinds.as_array().into_iter().flatten().map(|kind| match kind {
+        serde_json::Value::String(name) => name.clone(),
+        other => other.to_string(),
+    });
     let kinds: Vec<String> = kinds.collect();
     let e = counts.latent_values;
     for text in [

@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::bail;
 use vitok::tokenizer::vit::VitTokenizer;
 
-use crate::args::InitArgs;
 use super::{Outcome, model};
+use crate::args::InitArgs;
 use crate::terminal;
 
 pub fn run(args: &InitArgs) -> anyhow::Result<Outcome> {

@@ -16,7 +16,14 @@ pub fn run(args: &ReconstructArgs) -> anyhow::Result<Outcome> {
     };
     let results = reconstruct_files(&*tokenizer, &args.inputs, &options, &Terminal::new());
     let headers = [
-        "image", "pixels", "PSNR dB", "SSIM", "bytes", "ratio", "encode ms", "decode ms",
+        "image",
+        "pixels",
+        "PSNR dB",
+        "SSIM",
+        "bytes",
+        "ratio",
+        "encode ms",
+        "decode ms",
     ];
     let number = |x: Option<f64>, digits: usize, none: &str| match x {
         Some(x) => format!("{x:.digits$}"),

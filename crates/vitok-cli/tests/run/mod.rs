@@ -39,10 +39,7 @@ pub fn fails(arguments: &[&str], folder: &Path, code: i32, words: &[&str]) -> Ou
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
     assert!(!said.contains("panicked"), "{said}");
     for word in words {
-        assert!(
-            said.contains(word),
-            "{arguments:?} should say {word}: {said}"
-        );
+        assert!(said.contains(word), "{arguments:?} should say {word}: {said}");
     }
     output
 }
