@@ -55,7 +55,8 @@ pub fn words_of(remedies: &[Remedy]) -> String {
     remedies.iter().map(words).collect::<Vec<_>>().join("; or ")
 }
 
-fn words(remedy: &Remedy) -> String {
+/// What to do, in the words of the command line.
+pub fn words(remedy: &Remedy) -> String {
     match remedy {
         Remedy::RaisePixelLimit => "raise it with --max-pixels".into(),
         Remedy::ReadFewerFrames => "read fewer with --frames".into(),

@@ -312,7 +312,7 @@ fn too_few_images_cost_only_the_scores_that_need_more() {
     succeeds(&arguments, folder);
     let report = report(folder, "e");
     let scores = &report["models"][0]["scores"];
-    for key in ["frechet", "kid", "inception-score", "dtype"] {
+    for key in ["frechet", "kid", "inception-score", "precision"] {
         assert!(scores[key]["value"].is_null(), "{scores}");
         assert!(scores[key]["note"].is_string(), "{scores}");
     }
@@ -331,9 +331,9 @@ fn a_stopped_evaluation_goes_on_to_the_same_scores() {
     succeeds(&arguments, folder);
     let whole = report(folder, "e");
     // As after `kill -9`: some lines, and more rows than lines.
-    let state = fs::read_dir(folder.join("e/state")).unwrap();
-    for side in state {
-        let path = side.unwrap().path().join("images.jsonl");
+    let store = fs::read_dir(folder.join("e/store")).unwrap();
+    for pass in store {
+        let path = pass.unwrap().path().join("clips.jsonl");
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.split_inclusive('\n').take(10).collect();
         fs::write(&path, lines.concat() + "{\"na").unwrap();
@@ -422,6 +422,28 @@ fn a_model_and_the_other_ways_to_score_it() {
     );
     assert!(mean > 0.0 && whole < mean, "{whole} {mean}");
     assert_ne!(score(&printed, 0, "ssim"), score(&printed, 0, "explain ssim uniform"));
+}
+
+#[test]
+fn baselines_stand_beside_the_first_model() {
+    let folder = originals();
+    let folder = folder.path();
+    succeeds(&["init", "w32_d1_h2/1x8x6", "model"], folder);
+    let arguments = ["evaluate", "a", "--metrics", "psnr,ssim", "--limit", "3", "--baselines"];
+    let with = |others: &[&'static str]| [&arguments[..], others].concat();
+    let said = succeeds(&with(&["--model", "model", "--resamples", "0"]), folder);
+    // Without a PCA, for there is none beside the model; a candidate a line, as there are few scores.
+    let first: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .take(4)
+        .collect();
+    assert_eq!(first, ["model", "model", "bicubic", "JPEG"], "{said}");
+    assert!(folder.join("evaluation/sheet.png").exists());
+    let overlapping = with(&["--model", "model", "--fit", "a", "--out", "f"]);
+    fails(&overlapping, folder, 1, &["a/00.png", "among the originals"]);
+    fails(&with(&["--outputs", "a"]), folder, 2, &["--model"]);
+    fails(&with(&["--model", "model", "--save-pca", "p"]), folder, 2, &["--fit"]);
 }
 
 /// A clip: frames that move.

@@ -1,4 +1,4 @@
-//! `vitok train` and `vitok compare`, run as users run them.
+//! `vitok train`, and `vitok evaluate` of what it made, run as users run them.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop where it stands
 
@@ -110,41 +110,43 @@ fn a_killed_run_ends_with_the_same_bits() {
 
     // The model is one as any other.
     succeeds(&["convert", "killed/model", "half", "--dtype", "f16"], folder);
-    let text = succeeds(
-        &[
-            "compare",
+    let evaluate = |arguments: &[&str]| {
+        let beside = [
+            "evaluate",
             "held-out",
             "--model",
             "half",
-            "--fit",
-            "images",
-            "--size",
-            "32,44",
-            "--save-linear",
-            "half/linear.safetensors",
-            "--out",
-            "sheets",
-        ],
-        folder,
-    );
+            "--baselines",
+            "--metrics",
+            "psnr,ssim",
+        ];
+        succeeds(&[&beside, arguments].concat(), folder)
+    };
+    let text = evaluate(&[
+        "--fit",
+        "images",
+        "--center-crop",
+        "32,44",
+        "--save-pca",
+        "half/pca.safetensors",
+        "--out",
+        "sheets",
+    ]);
     for word in [
-        "32 x 32, 1 images",
-        "44 x 44",
-        "vitok",
+        "(center crop of 32), 1 image",
+        "(center crop of 44)",
+        "half",
         "PCA 4x4 to 4",
         "bicubic",
         "JPEG",
     ] {
         assert!(text.contains(word), "{word}: {text}");
     }
-    assert!(folder.join("sheets/compare-32.png").exists());
-    let text = succeeds(
-        &["compare", "held-out", "--model", "half", "--size", "32", "--json"],
-        folder,
-    );
-    let tables: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(folder.join("sheets/32/sheet.png").exists());
+    let text = evaluate(&["--center-crop", "32", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(
-        tables[0]["rows"].as_array().unwrap().len(),
+        report["models"].as_array().unwrap().len(),
         4,
         "PCA came with the model: {text}"
     );
@@ -182,7 +184,7 @@ fn what_is_wrong_is_said() {
     refused("train.steps=0", &["train.steps"]);
     fails(&["train", "none.toml"], folder, &["none.toml", "cannot read"]);
     fails(
-        &["compare", "nowhere", "--model", "random:w32_d1_h2/1x4x4"],
+        &["evaluate", "nowhere", "--model", "random:w32_d1_h2/1x4x4"],
         folder,
         &["nowhere"],
     );

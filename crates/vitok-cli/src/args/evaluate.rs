@@ -10,6 +10,7 @@ use super::{DeviceName, at_least_one, one_of, parse_weights};
 
 const HELP: &str = "Examples:
   vitok evaluate held-out.txt --model models/photographs-64
+  vitok evaluate held-out.txt --model runs/a/model --baselines --fit train.txt --center-crop 64,256
   vitok evaluate val/ --model a/ --model b/ --protocol imagenet-256-center-crop --out scores/
   vitok evaluate originals/ --outputs reconstructions/ --protocol fid-clean
   vitok evaluate train/ --outputs samples/ --unpaired --protocol fid-pytorch
@@ -21,8 +22,14 @@ imagenet-256-center-crop, coco-256. Scores: psnr, ssim, ms-ssim, lpips-vgg, lpip
 mse, mae, frechet, kid, inception-score, precision, recall; without --metrics all whose weights are
 there (`vitok download metrics`). A distance on another network than FID's carries its name.
 
-The folder OUT holds report.html (opens from disk), scores.json, images.csv (a line an image),
-and state/, from which the same command goes on after Ctrl-C or a crash.";
+With --baselines, codes without a network stand beside the models, of as many values as the first
+model's latents (PCA: the same patches and channels; bicubic: the image made that small, and large
+again; it may get a few more). JPEG gets the bytes of those values as 16-bit floats, or what it needs
+at its lowest quality. PCA is fitted on --fit, at each size, or comes with the model.
+
+The folder OUT holds report.html (opens from disk), sheet.png (originals and outputs side by side),
+scores.json, images.csv (a line an image), and store/, from which the same command goes on after
+Ctrl-C or a crash; of several sizes, OUT/SIZE does.";
 
 #[derive(Args)]
 #[command(after_help = HELP)]
@@ -35,6 +42,8 @@ pub struct EvaluateArgs {
     /// Folder, list or shards with outputs named as their originals; may be repeated
     #[arg(long, value_name = "DATA")]
     pub outputs: Vec<String>,
+    #[command(flatten)]
+    pub baselines: BaselineArgs,
     /// How images are read, cropped and resized, and the network of distances between sets
     #[arg(long, default_value = "native")]
     pub protocol: String,
@@ -48,9 +57,10 @@ pub struct EvaluateArgs {
     /// Weights to use instead of those downloaded, by their name in `vitok download metrics`
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_weights)]
     pub weights: Vec<(String, PathBuf)>,
-    /// Crop to a centered square of this side, whatever the protocol says
-    #[arg(long, value_name = "PIXELS", value_parser = at_least_one)]
-    pub center_crop: Option<usize>,
+    /// Crop to a centered square of this side, whatever the protocol says; several, with commas
+    /// between, are evaluated one after the other
+    #[arg(long, value_name = "PIXELS", value_delimiter = ',', value_parser = at_least_one)]
+    pub center_crop: Vec<usize>,
     /// Score clips of at most this many frames: animations, and folders of images
     #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one)]
     pub frames: usize,
@@ -72,7 +82,7 @@ pub struct EvaluateArgs {
     pub explain: bool,
     /// Resamples behind 95 % intervals (of distances between sets at most 100); 0 for none
     #[arg(long, value_name = "N", default_value_t = 1000)]
-    pub rounds: usize,
+    pub resamples: usize,
     /// Subsets of KID
     #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one)]
     pub subsets: usize,
@@ -94,7 +104,34 @@ pub struct EvaluateArgs {
     /// Where to compute
     #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
     pub device: DeviceName,
-    /// Print JSON
+    /// Print JSON: the report, or a list of those of several sizes
     #[arg(long)]
     pub json: bool,
+}
+
+/// Codes without a network.
+#[derive(Args)]
+pub struct BaselineArgs {
+    /// Score PCA, bicubic and JPEG too, at the size of the first model's latents
+    #[arg(long, requires = "model")]
+    pub baselines: bool,
+    /// Data set to fit PCA on, never one that is scored; may be repeated
+    #[arg(long, value_name = "DATA", requires = "baselines")]
+    pub fit: Vec<String>,
+    /// A PCA fitted before [default: pca.safetensors in the first model's folder, if it is there]
+    #[arg(long, value_name = "FILE", requires = "baselines", conflicts_with = "fit")]
+    pub pca: Option<PathBuf>,
+    /// Write the PCA fitted, at the first size
+    #[arg(long, value_name = "FILE", requires = "fit")]
+    pub save_pca: Option<PathBuf>,
+}
+
+fn parse_metric(text: &str) -> Result<Metric, String> {
+    Metric::named(text).map_err(|_| one_of(Metric::ALL.map(Metric::key)))
+}
+
+fn parse_network(text: &str) -> Result<FeatureNetwork, String> {
+    let all = FeatureNetwork::ALL;
+    let found = all.into_iter().find(|network| network.name() == text);
+    found.ok_or_else(|| one_of(all.map(FeatureNetwork::name)))
 }

@@ -5,6 +5,7 @@ mod convert;
 mod decode;
 mod download;
 mod encode;
+mod evaluate;
 mod info;
 mod init;
 mod reconstruct;
@@ -22,6 +23,7 @@ pub use convert::ConvertArgs;
 pub use decode::DecodeArgs;
 pub use download::{DownloadArgs, MetricsDownloadArgs};
 pub use encode::EncodeArgs;
+pub use evaluate::EvaluateArgs;
 pub use info::InfoArgs;
 pub use init::InitArgs;
 pub use reconstruct::ReconstructArgs;
@@ -49,6 +51,8 @@ pub enum Command {
     Reconstruct(ReconstructArgs),
     /// Train a tokenizer
     Train(TrainArgs),
+    /// Score models, baselines or folders of images by a named protocol, with a report to look at
+    Evaluate(EvaluateArgs),
     /// Write a model in another dtype or format
     Convert(ConvertArgs),
     /// Write a model with random weights

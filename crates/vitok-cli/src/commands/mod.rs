@@ -6,6 +6,7 @@ pub mod decode;
 pub mod download;
 mod download_metrics;
 pub mod encode;
+pub mod evaluate;
 mod files;
 pub mod info;
 pub mod init;

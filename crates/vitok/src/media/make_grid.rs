@@ -4,7 +4,7 @@ use super::Image;
 use super::text::{CELL, draw, wrap};
 use crate::{Error, Result};
 
-/// White pixels between images.
+/// White pixels between images; between columns with titles twice as many of the font's pixels.
 const GAP: usize = 2;
 
 /// Most lines of a column's title.
@@ -35,8 +35,9 @@ pub fn make_grid(rows: &[Vec<Image>], titles: Option<&[String]>) -> Result<Image
         .map(|row| row.iter().map(Image::height).max().unwrap_or(0))
         .collect();
     let header = Header::new(titles.unwrap_or_default(), &widths);
-    let length = |sides: &[usize]| sides.iter().sum::<usize>() + GAP * (sides.len() - 1);
-    let (width, height) = (length(&widths), header.height() + length(&heights));
+    let column_gap = header.column_gap();
+    let length = |sides: &[usize], gap: usize| sides.iter().sum::<usize>() + gap * (sides.len() - 1);
+    let (width, height) = (length(&widths, column_gap), header.height() + length(&heights, GAP));
     let mut rgb = vec![255; 3 * width * height];
     header.draw(&mut rgb, width, &widths);
     let mut top = header.height();
@@ -48,7 +49,7 @@ pub fn make_grid(rows: &[Vec<Image>], titles: Option<&[String]>) -> Result<Image
                 let at = 3 * ((top + y) * width + left);
                 rgb[at..at + line.len()].copy_from_slice(line);
             }
-            left += column_width + GAP;
+            left += column_width + column_gap;
         }
         top += row_height + GAP;
     }
@@ -84,6 +85,14 @@ impl Header {
         (CELL + 2) * self.scale
     }
 
+    /// White pixels between columns: enough to tell the titles of neighbors apart.
+    fn column_gap(&self) -> usize {
+        match self.titles.is_empty() {
+            true => GAP,
+            false => 2 * GAP * self.scale,
+        }
+    }
+
     fn lines(&self) -> usize {
         self.titles.iter().map(Vec::len).max().unwrap_or(0)
     }
@@ -104,7 +113,7 @@ impl Header {
                 let top = self.scale + (first + i) * self.line_height();
                 draw(rgb, width, (left, top), line, self.scale);
             }
-            left += column_width + GAP;
+            left += column_width + self.column_gap();
         }
     }
 }
@@ -127,11 +136,11 @@ mod tests {
         let titles = ["original".to_owned(), "models/photographs-64".to_owned()];
         let titled = make_grid(&rows, Some(&titles)).unwrap();
         let header = titled.height() - plain.height();
-        assert_eq!((titled.width(), header), (plain.width(), 3 * 10 + 2));
-        let below = titled.crop(0, header, plain.width(), plain.height()).unwrap();
-        assert_eq!(below, plain);
+        assert_eq!((titled.width(), header), (64 + 4 + 64, 3 * 10 + 2));
+        let below = titled.crop(68, header + 50, 64, 48).unwrap();
+        assert_eq!(below, gray(64, 48));
         // Text in both columns, black on white.
-        for left in [0, 66] {
+        for left in [0, 68] {
             let above = titled.crop(left, 0, 64, header).unwrap();
             let dark = above.rgb().iter().filter(|v| **v == 0).count();
             assert!(dark > 100 && above.rgb().iter().all(|v| [0, 255].contains(v)), "{dark}");

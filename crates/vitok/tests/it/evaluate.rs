@@ -192,18 +192,18 @@ fn a_sheet_has_a_title_above_every_column() {
     config.baselines = baselines(PcaSource::None);
     let sheet = run(&config).unwrap().sheet.unwrap();
     let (columns, rows) = (4, 3);
-    assert_eq!(sheet.width(), columns * 48 + (columns - 1) * 2);
+    assert_eq!(sheet.width(), columns * 48 + (columns - 1) * 4);
     let images = rows * 40 + (rows - 1) * 2;
     let header = sheet.height() - images;
     // "original" has more characters than a column of 48 pixels.
     assert_eq!(header, 2 * 10 + 2);
     for column in 0..columns {
-        let title = sheet.crop(column * 50, 0, 48, header).unwrap();
+        let title = sheet.crop(column * 52, 0, 48, header).unwrap();
         assert!(title.rgb().contains(&0), "no title above column {column}");
     }
     let first = sheet.crop(0, header, 48, 40).unwrap();
     assert_eq!(first, image(0, 48, 40));
-    assert_eq!(sheet.crop(50, header, 48, 40).unwrap(), Blur::of(first).unwrap());
+    assert_eq!(sheet.crop(52, header, 48, 40).unwrap(), Blur::of(first).unwrap());
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn each_of_several_sizes_has_its_own_folder_and_fit() {
     for side in [16, 32] {
         let folder = out.join(side.to_string());
         let sheet = read_image(&folder.join("sheet.png"), &Default::default()).unwrap();
-        assert_eq!(sheet.width(), 5 * side + 4 * 2);
+        assert_eq!(sheet.width(), 5 * side + 4 * 4);
         assert!(sheet.height() > 3 * side + 2 * 2);
         assert!(folder.join("scores.json").is_file());
     }
