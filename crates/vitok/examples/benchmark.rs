@@ -22,7 +22,7 @@ use vitok::media::{Clip, ClipShape, Image};
 use vitok::patches::{BatchLayout, Sequence, TokenBatch, TokenGrid, patchify, unpatchify_runs};
 use vitok::tokenizer::LoadPart;
 use vitok::tokenizer::vit::{Activations, VitTokenizer};
-use vitok::train::{Step, TrainConfig, Trainer, noise};
+use vitok::train::{StepStats, TrainConfig, Trainer, noise};
 use vitok::weights::{Dtype, NewTensor, TensorFile, write_tensors};
 use vitok::{Error, Result, open_device};
 
@@ -193,7 +193,7 @@ impl Inference {
 struct Training {
     trainer: Trainer,
     clips: Vec<Clip>,
-    first: Option<Step>,
+    first: Option<StepStats>,
 }
 
 impl Training {
@@ -228,7 +228,7 @@ impl Training {
     fn finish(self, path: &Path) -> Result<()> {
         let first = self
             .first
-            .map(|step| json!({ "loss": step.losses.loss, "gradient_norm": step.gradient_norm }).to_string());
+            .map(|step| json!({ "loss": step.losses.loss, "gradient_norm": step.grad_norm }).to_string());
         write_atomically(path, |out| out.write_all(first.unwrap_or_default().as_bytes()))
     }
 }

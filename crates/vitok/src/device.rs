@@ -51,6 +51,12 @@ pub fn open_device(name: &str) -> Result<Device> {
     })
 }
 
+/// Whether tensors of a device are in this process's memory.
+pub(crate) fn is_cpu(device: &Device) -> bool {
+    // Compares what computes, with autodiff or without.
+    *device == Device::flex()
+}
+
 /// Reads a tensor's values.
 ///
 /// # Errors

@@ -1,5 +1,4 @@
-//! Reading TOML files, with values overridden from elsewhere and unknown keys met with the nearest
-//! known one.
+//! TOML files: reading them with single values overridden, and suggesting the key that was meant for an unknown one.
 
 use std::path::Path;
 
@@ -8,20 +7,47 @@ use toml::{Table, Value};
 
 use crate::{Error, Result};
 
-/// How alike an unknown key and a known one must be to be suggested (Jaro-Winkler, 0 to 1).
-const ALIKE: f64 = 0.7;
+/// How similar an unknown key and a known one must be for a suggestion (Jaro-Winkler, 0 to 1).
+const SIMILAR: f64 = 0.7;
 
-/// Reads a TOML file into `T`, after setting what `overrides` say: `section.key=value`, the value
-/// as in TOML; what is no TOML value is taken as text.
+/// What a key may be called elsewhere, and was called here before, with what it is called here.
+const SYNONYMS: [(&str, &str); 23] = [
+    ("ahead", "prefetch"),
+    ("batch", "batch_size"),
+    ("clip", "grad_clip"),
+    ("crop_area", "scale"),
+    ("crop_aspect", "ratio"),
+    ("crop_share", "crop_prob"),
+    ("ema", "ema_decay"),
+    ("evaluate", "validation"),
+    ("held_out", "validation"),
+    ("keep", "keep_last"),
+    ("learning_rate", "lr"),
+    ("lr_end", "min_lr"),
+    ("max_bad", "max_bad_fraction"),
+    ("max_grad_norm", "grad_clip"),
+    ("memory", "cache_mib"),
+    ("num_workers", "workers"),
+    ("parts", "micro_batches"),
+    ("share", "weight"),
+    ("shrink", "downscale"),
+    ("threads", "workers"),
+    ("val", "validation"),
+    ("warm_up", "warmup_steps"),
+    ("warmup", "warmup_steps"),
+];
+
+/// Reads a TOML file into `T`, after setting what `overrides` say: `section.key=value`, the value as in TOML; what is no
+/// TOML value is taken as text.
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be read; [`Error::Config`] for syntax, unknown keys (with the
-/// nearest known one) and wrong values; also for an override without `=`.
+/// [`Error::Io`] if the file cannot be read; [`Error::Config`] for syntax, unknown keys (with the key that may be meant)
+/// and wrong values; also for an override without `=`.
 pub fn read_toml<T: DeserializeOwned>(path: &Path, overrides: &[String]) -> Result<T> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "read", e))?;
-    let failed = |e: toml::de::Error, origin: &str| Error::Config {
+    let failed = |e: toml::de::Error, context: &str| Error::Config {
         origin: path.display().to_string(),
-        reason: format!("{origin}{}{}", e.to_string().trim_end(), hint(e.message())),
+        reason: format!("{context}{}{}", e.to_string().trim_end(), suggestion(e.message())),
     };
     if overrides.is_empty() {
         return toml::from_str(&text).map_err(|e| failed(e, ""));
@@ -37,6 +63,15 @@ pub fn read_toml<T: DeserializeOwned>(path: &Path, overrides: &[String]) -> Resu
     })
 }
 
+/// The error of a value that is out of its range, before it is known which file it is from; `reason` names the key.
+pub(crate) fn invalid_value(reason: impl Into<String>) -> Error {
+    Error::Config {
+        origin: "configuration".into(),
+        reason: reason.into(),
+    }
+}
+
+/// Sets the value of an override `section.key=value`.
 fn set(table: &mut Table, text: &str) -> Result<()> {
     let wrong = |reason: &str| {
         Err(Error::Config {
@@ -57,20 +92,20 @@ fn set(table: &mut Table, text: &str) -> Result<()> {
     let Some(last) = names.pop().filter(|last| !last.is_empty()) else {
         return wrong("expected KEY=VALUE, such as train.lr=3e-4");
     };
-    let mut place = table;
+    let mut section = table;
     for name in names {
-        let entry = place.entry(name).or_insert_with(|| Table::new().into());
-        place = match entry {
+        let entry = section.entry(name).or_insert_with(|| Table::new().into());
+        section = match entry {
             Value::Table(inner) => inner,
             _ => return wrong(&format!("{name} is a value, not a section")),
         };
     }
-    place.insert(last.to_owned(), value);
+    section.insert(last.to_owned(), value);
     Ok(())
 }
 
 /// "did you mean", from serde's "unknown field `x`, expected one of `a`, `b`".
-fn hint(message: &str) -> String {
+fn suggestion(message: &str) -> String {
     if !message.starts_with("unknown ") {
         return String::new();
     }
@@ -78,10 +113,57 @@ fn hint(message: &str) -> String {
     let Some(unknown) = quoted.next() else {
         return String::new();
     };
-    let alike = |known: &str| strsim::jaro_winkler(unknown, known);
-    let nearest = quoted.max_by(|a, b| alike(a).total_cmp(&alike(b)));
-    match nearest {
-        Some(known) if alike(known) >= ALIKE => format!("\ndid you mean `{known}`?"),
-        _ => String::new(),
+    match meant(unknown, &quoted.collect::<Vec<_>>()) {
+        Some(known) => format!("\ndid you mean `{known}`?"),
+        None => String::new(),
+    }
+}
+
+/// The known name that is meant by an unknown one: itself in snake case, what its synonym is called here, or the most
+/// similar one.
+fn meant<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
+    let unknown = unknown.replace('-', "_");
+    let named = |name: &str| known.iter().copied().find(|known| *known == name);
+    let synonym = SYNONYMS.iter().filter(|(other, _)| *other == unknown);
+    let exact = named(&unknown).or_else(|| synonym.map(|(_, ours)| *ours).find_map(named));
+    let similarity = |known: &str| strsim::jaro_winkler(&unknown, known);
+    let nearest = known
+        .iter()
+        .copied()
+        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    exact.or_else(|| nearest.filter(|known| similarity(known) >= SIMILAR))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kebab_case_synonyms_and_typing_errors_are_understood() {
+        let train = [
+            "steps",
+            "batch_size",
+            "micro_batches",
+            "lr",
+            "min_lr",
+            "weight_decay",
+            "grad_clip",
+            "ema_decay",
+        ];
+        for (unknown, expected) in [
+            ("weight-decay", Some("weight_decay")),
+            ("batch-size", Some("batch_size")),
+            ("batch", Some("batch_size")),
+            ("clip", Some("grad_clip")),
+            ("lr-end", Some("min_lr")),
+            ("learning-rate", Some("lr")),
+            ("parts", Some("micro_batches")),
+            ("stps", Some("steps")),
+            ("zzz", None),
+            ("held-out", None),
+        ] {
+            assert_eq!(meant(unknown, &train), expected, "{unknown}");
+        }
+        assert_eq!(meant("held-out", &["train", "validation"]), Some("validation"));
     }
 }

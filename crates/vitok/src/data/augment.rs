@@ -1,42 +1,44 @@
-//! What happens to an image between the file and the batch.
+//! Random crops, resizing and flips: what is done to a clip between its file and the batch.
 
 use rand::{Rng, RngExt};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
 use crate::media::{Clip, Filter, Image, Size, resize_u8, token_budget_size};
-use crate::{Error, Result};
+use crate::toml_file::invalid_value;
 
-/// Times a random crop is tried before the largest fitting one is taken, as torchvision does.
+/// Times a random crop is tried before the largest centered one is taken, as in torchvision's `RandomResizedCrop`.
 const ATTEMPTS: usize = 10;
 
 /// How images are cropped and resized.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augment {
-    /// Which recipe.
+    /// How images are cropped.
     pub recipe: Recipe,
-    /// Side of a square crop, in pixels.
+    /// Side of a square crop, in pixels, 8 to 16384.
     pub size: usize,
-    /// v2: most tokens of an image that keeps its proportions. 0: as many as a square crop has.
+    /// v2: most tokens of an image that keeps its aspect ratio; 0: as many as a square crop has.
     pub max_tokens: usize,
-    /// v2: the share of square random-resized crops; the others keep their proportions.
+    /// v2: probability of a square random-resized crop.
     pub crop_prob: f64,
-    /// v2: the share of an image's area a crop takes, at least and at most.
+    /// v2: smallest and largest fraction of an image's area that a crop takes.
     pub scale: [f64; 2],
-    /// v2: the proportions of a crop before it is made square, at least and at most.
+    /// v2: smallest and largest aspect ratio (width / height) of a crop, before it is resized to a square.
     pub ratio: [f64; 2],
     /// Probability of a horizontal flip.
     pub flip: f64,
 }
 
-/// How an image becomes what the network sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How images are cropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recipe {
-    /// ViTok-v2's: 25 % square random-resized crops, 75 % whole images of native proportions
-    /// under a token budget.
+    /// ViTok-v2's: square random-resized crops with probability `crop_prob`, otherwise whole images of their own aspect
+    /// ratio under a token budget.
     V2,
-    /// The paper's: shorter side to `size`, a square cut out at a random place.
+    /// The paper's: shorter side resized to `size`, a square cut out at a random position.
     Paper,
 }
 
@@ -55,38 +57,38 @@ impl Default for Augment {
 }
 
 impl Augment {
-    /// Whether the numbers make sense.
+    /// Checks the ranges of the values.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] naming the key.
+    /// [`Error::Config`](crate::Error::Config) naming the key.
     pub fn check(&self) -> Result<()> {
-        let wrong = |text: &str| Err(Error::InvalidArgument(format!("data.augment.{text}")));
-        let range = |[low, high]: [f64; 2], most: f64| low > 0.0 && low <= high && high <= most;
-        let share = |x: f64| (0.0..=1.0).contains(&x);
+        let wrong = |text: &str| Err(invalid_value(format!("data.augment.{text}")));
+        let range = |[low, high]: [f64; 2], max: f64| low > 0.0 && low <= high && high <= max;
+        let probability = |x: f64| (0.0..=1.0).contains(&x);
         if !(8..=1 << 14).contains(&self.size) {
             return wrong("size must be 8 to 16384 pixels");
         }
         if self.max_tokens > 1 << 20 {
-            return wrong("max-tokens may be at most 1048576");
+            return wrong("max_tokens may be at most 1048576");
         }
-        if !share(self.crop_prob) || !share(self.flip) {
-            return wrong("crop_prob and data.augment.flip are shares, from 0 to 1");
+        if !probability(self.crop_prob) || !probability(self.flip) {
+            return wrong("crop_prob and data.augment.flip are probabilities, from 0 to 1");
         }
         if !range(self.scale, 1.0) {
-            return wrong("scale is [least, most], above 0 and up to 1");
+            return wrong("scale is [smallest, largest], above 0 and up to 1");
         }
         if !range(self.ratio, 100.0) {
-            return wrong("ratio is [least, most], above 0 and up to 100");
+            return wrong("ratio is [smallest, largest], above 0 and up to 100");
         }
         Ok(())
     }
 
-    /// The clip as it goes into a batch; every frame is cropped and flipped alike. `patch` is the side of a token in
+    /// The clip as it goes into a batch; every frame is cropped and flipped alike. `patch_size` is the side of a token in
     /// pixels.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for clips so elongated that they cannot be resized.
-    pub fn apply(&self, clip: &Clip, patch: usize, rng: &mut impl Rng) -> Result<Clip> {
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for clips so elongated that they cannot be resized.
+    pub fn apply(&self, clip: &Clip, patch_size: usize, rng: &mut impl Rng) -> Result<Clip> {
         let square = Size::new(self.size, self.size);
         let transform: Transform = match self.recipe {
             Recipe::Paper => self.paper_crop(clip.size(), rng),
@@ -99,10 +101,10 @@ impl Augment {
             }
             Recipe::V2 => {
                 let tokens = match self.max_tokens {
-                    0 => self.size.div_ceil(patch).pow(2),
+                    0 => self.size.div_ceil(patch_size).pow(2),
                     tokens => tokens,
                 };
-                let size = token_budget_size(clip.size(), patch, tokens)?;
+                let size = token_budget_size(clip.size(), patch_size, tokens)?;
                 Box::new(move |frame| resize_u8(frame, size, Filter::Bicubic))
             }
         };
@@ -124,25 +126,25 @@ impl Augment {
         Box::new(move |frame| resize_u8(frame, resized, Filter::Bicubic)?.crop(x, y, crop, crop))
     }
 
-    /// Place and size of a random crop: its share of the area uniform, its proportions log-uniform
-    /// (torchvision's `RandomResizedCrop`).
+    /// Left, top and size of a random crop: its fraction of the area is uniform in `scale`, its aspect ratio log-uniform in
+    /// `ratio` (torchvision's `RandomResizedCrop`).
     fn random_crop(&self, from: Size, rng: &mut impl Rng) -> (usize, usize, Size) {
-        let [least, most] = self.ratio.map(f64::ln);
+        let [low, high] = self.ratio.map(f64::ln);
         for _ in 0..ATTEMPTS {
             let area = uniform(rng, self.scale) * from.pixels() as f64;
-            let aspect = uniform(rng, [least, most]).exp();
-            let width = (area * aspect).sqrt().round() as usize;
-            let height = (area / aspect).sqrt().round() as usize;
+            let ratio = uniform(rng, [low, high]).exp();
+            let width = (area * ratio).sqrt().round() as usize;
+            let height = (area / ratio).sqrt().round() as usize;
             if (1..=from.width).contains(&width) && (1..=from.height).contains(&height) {
                 let x = rng.random_range(0..=from.width - width);
                 let y = rng.random_range(0..=from.height - height);
                 return (x, y, Size::new(width, height));
             }
         }
-        let [least, most] = self.ratio;
-        let aspect = (from.width as f64 / from.height as f64).clamp(least, most);
-        let width = (from.height as f64 * aspect).round() as usize;
-        let height = (from.width as f64 / aspect).round() as usize;
+        let [low, high] = self.ratio;
+        let ratio = (from.width as f64 / from.height as f64).clamp(low, high);
+        let width = (from.height as f64 * ratio).round() as usize;
+        let height = (from.width as f64 / ratio).round() as usize;
         let size = Size::new(width.clamp(1, from.width), height.clamp(1, from.height));
         let (x, y) = (from.width - size.width, from.height - size.height);
         (x / 2, y / 2, size)

@@ -1,17 +1,18 @@
-//! What a data set holds: images in folders, lists and tar shards, all read alike.
+//! Datasets: images in folders, lists and tar shards, all read alike.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::shards::{self, Shard, Span};
+use crate::env::expand_home;
 use crate::files::find_files;
 use crate::media::{Clip, ReadOptions, decode_image, is_image_path, read_image};
 use crate::{Error, Result};
 
-/// At most this many missing files are named.
+/// Most missing files that a warning names.
 const NAMED: usize = 3;
 
-/// A data set, opened: its samples are known, their images not read yet.
+/// An opened dataset: its samples are known, their images not read yet.
 #[derive(Debug)]
 pub struct Dataset {
     name: String,
@@ -21,18 +22,18 @@ pub struct Dataset {
     missing: usize,
 }
 
-/// One image and what is known about it.
+/// One image and its annotations.
 #[derive(Debug)]
 pub struct Sample {
-    /// Where it lies, for messages: a path, or `SHARD.tar/ENTRY`.
+    /// Where it is, for messages: a path, or `SHARD.tar/ENTRY`.
     pub name: String,
-    place: Place,
+    location: Location,
     class: Option<Span>,
-    about: Option<Span>,
+    metadata: Option<Span>,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Location {
     File(PathBuf),
     Shard(Span),
 }
@@ -49,10 +50,10 @@ impl Dataset {
     /// `~/` stands for the home folder.
     ///
     /// # Errors
-    /// [`Error::Data`] for what holds no images, is no data set or is damaged from the start;
+    /// [`Error::Data`] for what holds no images, is no dataset or is damaged from the start;
     /// [`Error::Io`] for what cannot be read.
     pub fn open(path: &str) -> Result<Self> {
-        let real = with_home(path);
+        let real = expand_home(path);
         let mut dataset = Self {
             name: path.to_owned(),
             samples: Vec::new(),
@@ -61,20 +62,23 @@ impl Dataset {
             missing: 0,
         };
         if path.is_empty() {
-            return Err(Error::InvalidArgument("the path of a data set is empty".into()));
+            return Err(Error::Data {
+                name: "dataset".into(),
+                reason: "its path is empty".into(),
+            });
         }
         if is_shard(&real) {
-            dataset.add_shards(&real)?;
+            dataset.add_shards(&real.to_string_lossy())?;
         } else {
-            dataset.add_files(Path::new(&real))?;
+            dataset.add_files(&real)?;
         }
         if dataset.samples.is_empty() {
-            return Err(dataset.bad("no images in it".into()));
+            return Err(dataset.unusable("no images in it".into()));
         }
         Ok(dataset)
     }
 
-    /// As the user wrote it.
+    /// Its path, as the user wrote it.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -94,13 +98,13 @@ impl Dataset {
         self.missing
     }
 
-    /// What tells each sample from all others, however its data set was named: the true path of its
-    /// file, or of its shard and the entry's name there.
+    /// A name for each sample that no other one has, however its dataset was spelled: the canonical path of its file, or
+    /// that of its shard and the entry's name in it.
     pub fn identities(&self) -> impl Iterator<Item = String> {
-        let shards: Vec<PathBuf> = self.shards.iter().map(|s| true_path(s.path())).collect();
-        self.samples.iter().map(move |sample| match &sample.place {
-            Place::File(path) => true_path(path).to_string_lossy().into_owned(),
-            Place::Shard(span) => {
+        let shards: Vec<PathBuf> = self.shards.iter().map(|s| canonical_path(s.path())).collect();
+        self.samples.iter().map(move |sample| match &sample.location {
+            Location::File(path) => canonical_path(path).to_string_lossy().into_owned(),
+            Location::Shard(span) => {
                 let shard = self.shards[span.shard].path().to_string_lossy();
                 let entry = sample.name.strip_prefix(&*shard).unwrap_or(&sample.name);
                 format!("{}{entry}", shards[span.shard].display())
@@ -114,9 +118,9 @@ impl Dataset {
     /// As [`read_image`]; the message names the sample.
     pub fn clip(&self, index: usize, options: &ReadOptions) -> Result<Clip> {
         let sample = self.sample(index)?;
-        match &sample.place {
-            Place::File(path) => Ok(read_image(path, options)?.into()),
-            Place::Shard(span) => {
+        match &sample.location {
+            Location::File(path) => Ok(read_image(path, options)?.into()),
+            Location::Shard(span) => {
                 let bytes = self.shards[span.shard].read(*span)?;
                 Ok(decode_image(Path::new(&sample.name), bytes, options)?.into())
             }
@@ -141,13 +145,13 @@ impl Dataset {
         })
     }
 
-    /// What the `.json` entry of a sample says, if it has one.
+    /// The `.json` entry of a sample, if it has one.
     ///
     /// # Errors
     /// [`Error::Data`] if that is no JSON; [`Error::Io`].
-    pub fn about(&self, index: usize) -> Result<Option<serde_json::Value>> {
+    pub fn metadata(&self, index: usize) -> Result<Option<serde_json::Value>> {
         let sample = self.sample(index)?;
-        let Some(span) = sample.about else {
+        let Some(span) = sample.metadata else {
             return Ok(None);
         };
         let bytes = self.shards[span.shard].read(span)?;
@@ -161,11 +165,11 @@ impl Dataset {
     fn sample(&self, index: usize) -> Result<&Sample> {
         self.samples.get(index).ok_or_else(|| {
             let count = self.samples.len();
-            self.bad(format!("image {index} was asked for; it has {count}"))
+            self.unusable(format!("image {index} was asked for; it has {count}"))
         })
     }
 
-    fn bad(&self, reason: String) -> Error {
+    fn unusable(&self, reason: String) -> Error {
         Error::Data {
             name: self.name.clone(),
             reason,
@@ -180,15 +184,15 @@ impl Dataset {
             self.read_list(path)?
         };
         if files.is_empty() && is_folder {
-            return Err(self.bad("no images in this folder or below it".into()));
+            return Err(self.unusable("no images in this folder or below it".into()));
         }
         self.samples = files
             .into_iter()
             .map(|path| Sample {
                 name: path.display().to_string(),
-                place: Place::File(path),
+                location: Location::File(path),
                 class: None,
-                about: None,
+                metadata: None,
             })
             .collect();
         Ok(())
@@ -197,17 +201,19 @@ impl Dataset {
     fn read_list(&mut self, path: &Path) -> Result<Vec<PathBuf>> {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
         let Ok(text) = String::from_utf8(bytes) else {
-            return Err(self.bad("neither a folder, a tar shard, an image nor a list of paths (it is not text)".into()));
+            return Err(
+                self.unusable("neither a folder, a tar shard, an image nor a list of paths (it is not text)".into())
+            );
         };
         let folder = path.parent().unwrap_or(Path::new(""));
         // Some editors begin a text with a byte-order mark.
         let text = text.trim_start_matches('\u{feff}');
         let lines = text.lines().map(str::trim);
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let files: Vec<PathBuf> = lines.map(|line| folder.join(with_home(line))).collect();
+        let files: Vec<PathBuf> = lines.map(|line| folder.join(expand_home(line))).collect();
         let missing: Vec<_> = files.iter().filter(|file| !file.is_file()).collect();
         if missing.len() == files.len() && !files.is_empty() {
-            return Err(self.bad(format!(
+            return Err(self.unusable(format!(
                 "none of the {} files it lists is there; the first is {}",
                 files.len(),
                 missing[0].display()
@@ -236,36 +242,32 @@ impl Dataset {
     }
 
     fn add_shards(&mut self, pattern: &str) -> Result<()> {
-        let mut seen = HashSet::new();
-        for path in shards::expand_braces(pattern).map_err(|reason| self.bad(reason))? {
-            if !seen.insert(path.clone()) {
-                return Err(self.bad(format!("it names {path} twice")));
+        let mut paths = HashSet::new();
+        for path in shards::expand_braces(pattern).map_err(|reason| self.unusable(reason))? {
+            if !paths.insert(path.clone()) {
+                return Err(self.unusable(format!("it names {path} twice")));
             }
             let number = self.shards.len();
-            let (shard, found, warning) = Shard::open(Path::new(&path), number)?;
+            let (shard, samples, warning) = Shard::open(Path::new(&path), number)?;
             self.warnings.extend(warning);
             self.shards.push(shard);
-            self.samples.extend(found.into_iter().map(|s| Sample {
-                name: format!("{path}/{}", s.name),
-                place: Place::Shard(s.image),
-                class: s.class,
-                about: s.about,
+            self.samples.extend(samples.into_iter().map(|sample| Sample {
+                name: format!("{path}/{}", sample.name),
+                location: Location::Shard(sample.image),
+                class: sample.class,
+                metadata: sample.metadata,
             }));
         }
         Ok(())
     }
 }
 
-fn is_shard(path: &str) -> bool {
-    [".tar", ".tar.gz", ".tgz"].iter().any(|end| path.ends_with(end)) && !Path::new(path).is_dir()
+fn is_shard(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    [".tar", ".tar.gz", ".tgz"].iter().any(|end| name.ends_with(end)) && !path.is_dir()
 }
 
-/// The path without links; as it is where there is none.
-fn true_path(path: &Path) -> PathBuf {
+/// The path without links; unchanged where there is no such file.
+fn canonical_path(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
-}
-
-/// The path with a leading `~/` replaced by the home folder.
-fn with_home(path: &str) -> String {
-    crate::env::expand_home(path).to_string_lossy().into_owned()
 }

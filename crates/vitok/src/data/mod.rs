@@ -1,21 +1,27 @@
-//! Data sets: from files on disk to batches of images, the same ones whoever loads them.
+//! Datasets: from files on disk to batches of clips, the same ones on any number of threads.
 //!
 //! ```text
-//! folder, list, tar shards -> Dataset (what there is) -> Sampler (what comes when)
-//!                          -> Augment (crop, resize, flip) -> Loader (ahead, on threads) -> images
+//! folder, list, tar shards -> Dataset (which samples there are) -> Sampler (in which order)
+//!                          -> Augment (crop, resize, flip) -> Loader (on threads, ahead) -> Batch
 //! ```
 //!
-//! Which image a place of a batch holds, and how it is cropped, follows from the seed and the
-//! place alone: not from threads, timing, or where a run was interrupted.
+//! Which image a position of the order holds, and how it is cropped, follows from the seed and the position alone: not
+//! from threads, timing, or where a run was interrupted.
 
 mod augment;
+mod cache;
+mod config;
 mod dataset;
 mod loader;
 pub mod prefetch;
+mod sample_reader;
 mod sampler;
 mod shards;
+mod work_queue;
 
 pub use augment::{Augment, Recipe};
+pub use config::{DataConfig, DataSource, LoaderConfig, WeightedSource};
 pub use dataset::{Dataset, Sample};
-pub use loader::{Loader, LoaderConfig, SkippedSample};
+pub use loader::{Batch, Loader, LoaderOptions};
+pub use sample_reader::SkippedSample;
 pub use sampler::{SampleIndex, Sampler};

@@ -1,209 +1,120 @@
-//! Doing on threads, ahead of who needs it, what comes before the model: results come out in order,
-//! and only so many wait.
+//! Read-ahead: what comes before the model is done on threads, ahead of its consumer; results come out in order.
 
-use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::ops::Range;
 use std::thread;
 
-/// How far ahead to go.
+use super::work_queue::WorkQueue;
+
+/// How far to read ahead.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Threads that read.
-    pub threads: usize,
-    /// Places begun and not yet taken.
-    pub places: usize,
-    /// Bytes of these. What is wanted next is read whatever it weighs, so that one place more than
-    /// this may be in memory.
+pub struct PrefetchLimits {
+    /// Threads that read; at least 1 is used.
+    pub workers: usize,
+    /// Most items begun and not yet taken.
+    pub items: usize,
+    /// Most bytes of these. The item that is waited for is read whatever its size, so that one item more than this may
+    /// be in memory.
     pub bytes: u64,
 }
 
-/// The results of places 0, 1, 2, ... in this order. None for one whose reading panicked.
-pub struct Ahead<'a, T> {
-    shared: &'a Shared<T>,
+/// The results of items 0, 1, 2, ... in this order; none in place of one whose reading panicked.
+pub struct Prefetched<'a, T> {
+    queue: &'a WorkQueue<Range<usize>, T>,
+}
+
+/// Reads items 0 to `count` - 1 with `read` on threads while `consume` takes the results. `size_hint` says beforehand
+/// about how many bytes an item's result takes in memory.
+///
+/// Items that `consume` leaves are not read. A panic of `consume` goes on after the threads have ended.
+pub fn prefetch<T: Send, R>(
     count: usize,
-}
-
-struct Shared<T> {
-    limits: Limits,
-    state: Mutex<State<T>>,
-    changed: Condvar,
-}
-
-struct State<T> {
-    /// The place that no thread has begun.
-    begun: usize,
-    /// The place that is wanted next.
-    next: usize,
-    /// Bytes of what is being read or waits.
-    bytes: u64,
-    /// What waits, and its bytes.
-    done: HashMap<usize, (Option<T>, u64)>,
-    closed: bool,
-}
-
-/// Reads the places below `count` on threads while `consume` takes them. `size_hint` says beforehand
-/// about how many bytes a place takes in memory.
-pub fn ahead<T: Send, R>(
-    count: usize,
-    limits: Limits,
+    limits: PrefetchLimits,
     size_hint: impl Fn(usize) -> u64 + Sync,
     read: impl Fn(usize) -> T + Sync,
-    consume: impl FnOnce(Ahead<T>) -> R,
+    consume: impl FnOnce(Prefetched<T>) -> R,
 ) -> R {
-    let shared = Shared {
-        limits,
-        state: Mutex::new(State {
-            begun: 0,
-            next: 0,
-            bytes: 0,
-            done: HashMap::new(),
-            closed: false,
-        }),
-        changed: Condvar::new(),
-    };
+    let queue = WorkQueue::new(0..count, limits.items as u64, limits.bytes);
     thread::scope(|scope| {
         // Made before the threads, for when it is dropped they end.
-        let ahead = Ahead { shared: &shared, count };
-        for _ in 0..limits.threads.clamp(1, count.max(1)) {
-            scope.spawn(|| shared.work(count, &size_hint, &read));
+        let results = Prefetched { queue: &queue };
+        for _ in 0..limits.workers.clamp(1, count.max(1)) {
+            scope.spawn(|| queue.work(|item| size_hint(*item), &read));
         }
-        consume(ahead)
+        consume(results)
     })
 }
 
-impl<T> Shared<T> {
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait<'a>(&self, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
-        let woken = self.changed.wait(state);
-        woken.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn work(&self, count: usize, size_hint: &impl Fn(usize) -> u64, read: &impl Fn(usize) -> T) {
-        loop {
-            let mut state = self.lock();
-            let place = state.begun;
-            if state.closed || place >= count {
-                return;
-            }
-            state.begun += 1;
-            let wanted = place == state.next;
-            drop(state);
-            // What is wanted already is read whatever it weighs. A panic has said so by itself, and
-            // whoever waits for the place must not wait forever.
-            let weight = match wanted {
-                true => 0,
-                false => catch_unwind(AssertUnwindSafe(|| size_hint(place))).unwrap_or(0),
-            };
-            let mut state = self.lock();
-            while !state.closed && !state.admits(place, weight, self.limits) {
-                state = self.wait(state);
-            }
-            if state.closed {
-                return;
-            }
-            state.bytes += weight;
-            drop(state);
-            let made = catch_unwind(AssertUnwindSafe(|| read(place))).ok();
-            self.lock().done.insert(place, (made, weight));
-            self.changed.notify_all();
-        }
-    }
-}
-
-impl<T> State<T> {
-    fn admits(&self, place: usize, weight: u64, limits: Limits) -> bool {
-        let within = self.bytes.saturating_add(weight) <= limits.bytes;
-        place == self.next || (place < self.next + limits.places && within)
-    }
-}
-
-impl<T> Iterator for Ahead<'_, T> {
+impl<T> Iterator for Prefetched<'_, T> {
     type Item = Option<T>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut state = self.shared.lock();
-        if state.next >= self.count {
-            return None;
-        }
-        loop {
-            let place = state.next;
-            if let Some((made, weight)) = state.done.remove(&place) {
-                state.next += 1;
-                state.bytes -= weight;
-                self.shared.changed.notify_all();
-                return Some(made);
-            }
-            state = self.shared.wait(state);
-        }
+        self.queue.take()
     }
 }
 
-impl<T> Drop for Ahead<'_, T> {
+impl<T> Drop for Prefetched<'_, T> {
     fn drop(&mut self) {
-        self.shared.lock().closed = true;
-        self.shared.changed.notify_all();
+        self.queue.close();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::panic::catch_unwind;
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
     use std::time::Duration;
 
-    const LIMITS: Limits = Limits {
-        threads: 3,
-        places: 5,
+    use super::*;
+
+    const LIMITS: PrefetchLimits = PrefetchLimits {
+        workers: 3,
+        items: 5,
         bytes: 100,
     };
 
     #[test]
     fn results_come_in_order() {
-        let read = |place: usize| {
+        let read = |item: usize| {
             // The first of three is the slowest.
-            thread::sleep(Duration::from_millis(2 * (2 - place as u64 % 3)));
-            place
+            thread::sleep(Duration::from_millis(2 * (2 - item as u64 % 3)));
+            item
         };
-        let all: Vec<_> = ahead(50, LIMITS, |_| 1, read, |ahead| ahead.collect());
+        let all: Vec<_> = prefetch(50, LIMITS, |_| 1, read, |results| results.collect());
         assert_eq!(all, (0..50).map(Some).collect::<Vec<_>>());
-        assert_eq!(ahead(0, LIMITS, |_| 1, read, |ahead| ahead.count()), 0);
+        assert_eq!(prefetch(0, LIMITS, |_| 1, read, |results| results.count()), 0);
     }
 
     #[test]
-    fn a_panic_is_one_place_missing() {
-        let read = |place: usize| match place {
+    fn a_panic_is_one_item_missing() {
+        let read = |item: usize| match item {
             3 => panic!("a bug in reading (this test's)"),
-            _ => place,
+            _ => item,
         };
-        let size_hint = |place: usize| match place {
-            5 => panic!("a bug in weighing (this test's)"),
+        let size_hint = |item: usize| match item {
+            5 => panic!("a bug in the size hint (this test's)"),
             _ => 1,
         };
-        let all: Vec<_> = ahead(8, LIMITS, size_hint, read, |ahead| ahead.collect());
-        let wanted = (0..8).map(|place| (place != 3).then_some(place));
-        assert_eq!(all, wanted.collect::<Vec<_>>());
+        let all: Vec<_> = prefetch(8, LIMITS, size_hint, read, |results| results.collect());
+        let expected = (0..8).map(|item| (item != 3).then_some(item));
+        assert_eq!(all, expected.collect::<Vec<_>>());
     }
 
     /// Only what the limits allow is begun before it is taken.
     #[test]
     fn readers_wait_for_room() {
-        let most = |limits: Limits, weight: u64| {
+        let most = |limits: PrefetchLimits, bytes: u64| {
             let (held, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let read = |_| {
                 let now = 1 + held.fetch_add(1, SeqCst);
                 most.fetch_max(now, SeqCst);
             };
-            ahead(
+            prefetch(
                 40,
                 limits,
-                |_| weight,
+                |_| bytes,
                 read,
-                |ahead| {
-                    for _ in ahead {
+                |results| {
+                    for _ in results {
                         held.fetch_sub(1, SeqCst);
                         thread::sleep(Duration::from_millis(1));
                     }
@@ -213,15 +124,15 @@ mod tests {
         };
         // One more each: it leaves the queue before this test has noted so.
         assert!(most(LIMITS, 1) <= 5 + 1);
-        assert!(most(LIMITS, 40) <= 3 + 1, "two fit, and the one wanted");
+        assert!(most(LIMITS, 40) <= 3 + 1, "two fit, and the one waited for");
         assert!(most(LIMITS, 1000) <= 1 + 1, "too large: one at a time");
     }
 
     #[test]
     fn a_consumer_may_stop_or_panic() {
-        let first = ahead(1000, LIMITS, |_| 60, |place| place, |mut ahead| ahead.next());
+        let first = prefetch(1000, LIMITS, |_| 60, |item| item, |mut results| results.next());
         assert_eq!(first, Some(Some(0)));
-        let broken = catch_unwind(|| ahead(1000, LIMITS, |_| 60, |place| place, |_| panic!("this test's")));
+        let broken = catch_unwind(|| prefetch(1000, LIMITS, |_| 60, |item| item, |_| panic!("this test's")));
         assert!(broken.is_err());
     }
 }

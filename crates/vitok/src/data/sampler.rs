@@ -1,104 +1,107 @@
-//! Which image comes when.
+//! The order of samples: a mixture of datasets, each shuffled anew every epoch.
 
 use rand::seq::SliceRandom;
 
 use crate::rng::generator;
 
-/// One place in the order.
+/// Which sample a position holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SampleIndex {
-    /// Place since the start of the run.
-    pub number: u64,
-    /// Which collection.
-    pub source: usize,
-    /// How often that collection was gone through before.
+    /// Position since the start of the run: step * batch size + place in the batch.
+    pub position: u64,
+    /// Number of the dataset.
+    pub dataset: usize,
+    /// How often all of that dataset came before.
     pub epoch: u64,
-    /// Which of its images.
+    /// Number of the sample in that dataset.
     pub index: usize,
 }
 
-/// The endless order of a mixture. Each collection is shuffled anew every epoch, by (seed, source,
-/// epoch); collections take turns so that at every moment their counts are within one image of
-/// their shares.
+/// The endless order of a mixture. Each dataset is shuffled anew every epoch, by (seed, dataset, epoch); datasets take
+/// turns so that at every position their counts are within one sample of their weights.
 #[derive(Clone, Debug)]
 pub struct Sampler {
     seed: u64,
-    number: u64,
-    sources: Vec<Source>,
+    position: u64,
+    datasets: Vec<Shuffled>,
 }
 
+/// A dataset and how far it has been gone through.
 #[derive(Clone, Debug)]
-struct Source {
-    share: f64,
+struct Shuffled {
+    /// Share of the mixture; all of them sum to 1.
+    weight: f64,
+    /// Number of samples.
     size: usize,
-    drawn: u64,
-    /// The epoch `places` is shuffled for.
-    shuffled: Option<u64>,
-    places: Vec<u32>,
+    /// Samples taken so far, over all epochs.
+    taken: u64,
+    /// The epoch that `permutation` is of.
+    epoch: Option<u64>,
+    permutation: Vec<u32>,
 }
 
 impl Sampler {
-    /// An order over collections of (size, share). Shares are relative; collections without
-    /// images or share are never drawn.
-    pub fn new(seed: u64, sources: &[(usize, f64)]) -> Self {
-        let total: f64 = sources.iter().map(|(_, share)| share).sum();
-        let sources = sources.iter().map(|&(size, share)| Source {
-            share: share / total,
+    /// An order over datasets of (number of samples, weight). Weights are relative to each other; datasets without
+    /// samples or weight never come.
+    pub fn new(seed: u64, datasets: &[(usize, f64)]) -> Self {
+        let total: f64 = datasets.iter().map(|(_, weight)| weight).sum();
+        let datasets = datasets.iter().map(|&(size, weight)| Shuffled {
+            weight: weight / total,
             size,
-            drawn: 0,
-            shuffled: None,
-            places: Vec::new(),
+            taken: 0,
+            epoch: None,
+            permutation: Vec::new(),
         });
         Self {
             seed,
-            number: 0,
-            sources: sources.collect(),
+            position: 0,
+            datasets: datasets.collect(),
         }
     }
 
-    /// Passes over `count` draws, without shuffling for them.
-    pub fn pass(&mut self, count: u64) {
+    /// Goes `count` positions on, without shuffling for them.
+    pub fn advance(&mut self, count: u64) {
         for _ in 0..count {
-            if let Some(source) = self.turn() {
-                self.sources[source].drawn += 1;
+            if let Some(dataset) = self.turn() {
+                self.datasets[dataset].taken += 1;
             }
-            self.number += 1;
+            self.position += 1;
         }
     }
 
-    /// Whose turn it is: the collection that lags most behind its share.
+    /// The dataset whose turn it is: the one that lags most behind its weight.
     fn turn(&self) -> Option<usize> {
-        let due = |source: &Source| source.share * (self.number + 1) as f64 - source.drawn as f64;
-        let able = |source: &&(usize, &Source)| source.1.size > 0 && source.1.share > 0.0;
-        let mut sources = self.sources.iter().enumerate().filter(|s| able(&s));
-        let first = sources.next()?;
-        let most = sources.fold(first, |a, b| if due(b.1) > due(a.1) { b } else { a });
-        Some(most.0)
+        let lag = |dataset: &Shuffled| dataset.weight * (self.position + 1) as f64 - dataset.taken as f64;
+        let usable = |(_, dataset): &(usize, &Shuffled)| dataset.size > 0 && dataset.weight > 0.0;
+        let mut datasets = self.datasets.iter().enumerate().filter(usable);
+        let first = datasets.next()?;
+        let (number, _) = datasets.fold(first, |a, b| if lag(b.1) > lag(a.1) { b } else { a });
+        Some(number)
     }
 }
 
 impl Iterator for Sampler {
     type Item = SampleIndex;
 
-    /// The next draw; none only if there is nothing to draw from.
+    /// The next position; none only if no dataset has samples and weight.
     fn next(&mut self) -> Option<SampleIndex> {
-        let turn = self.turn()?;
-        let source = &mut self.sources[turn];
-        let size = source.size as u64;
-        let epoch = source.drawn / size;
-        if source.shuffled != Some(epoch) {
-            source.places = (0..source.size as u32).collect();
-            let mut rng = generator("order", &[self.seed, turn as u64, epoch]);
-            source.places.shuffle(&mut rng);
-            source.shuffled = Some(epoch);
+        let number = self.turn()?;
+        let dataset = &mut self.datasets[number];
+        let size = dataset.size as u64;
+        let epoch = dataset.taken / size;
+        if dataset.epoch != Some(epoch) {
+            dataset.permutation = (0..dataset.size as u32).collect();
+            let mut rng = generator("order", &[self.seed, number as u64, epoch]);
+            dataset.permutation.shuffle(&mut rng);
+            dataset.epoch = Some(epoch);
         }
-        let index = source.places[(source.drawn % size) as usize] as usize;
-        source.drawn += 1;
-        let number = self.number;
-        self.number += 1;
+        let index = dataset.permutation[(dataset.taken % size) as usize] as usize;
+        dataset.taken += 1;
+        let position = self.position;
+        self.position += 1;
         Some(SampleIndex {
-            number,
-            source: turn,
+            position,
+            dataset: number,
             epoch,
             index,
         })

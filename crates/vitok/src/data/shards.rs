@@ -1,8 +1,8 @@
 //! WebDataset shards: tar files in which the entries of one sample lie together and share their
 //! name up to the first dot.
 //!
-//! A shard is indexed once by stepping from header to header; its content is read when asked for,
-//! from anywhere. That makes a shard equal to a folder, which a stream would not be.
+//! A shard is indexed once, by going from header to header; after that any entry can be read at any time, so that a
+//! shard can be shuffled like a folder.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -24,11 +24,11 @@ const MOST_SHARDS: usize = 1_000_000;
 #[derive(Debug)]
 pub(super) struct Shard {
     path: PathBuf,
-    /// Reading moves the file's place, so readers take turns; decoding goes on beside.
+    /// Reading moves the file's position, so that readers take turns; decoding is not under the lock.
     file: Mutex<File>,
 }
 
-/// Bytes in a shard.
+/// A range of bytes in a shard.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
     pub(super) shard: usize,
@@ -36,16 +36,16 @@ pub(super) struct Span {
     length: u64,
 }
 
-/// The entries of a shard that belong together.
+/// The entries of a shard that are one sample.
 pub(super) struct ShardSample {
     /// Name of the image's entry.
     pub(super) name: String,
     pub(super) image: Span,
     pub(super) class: Option<Span>,
-    pub(super) about: Option<Span>,
+    pub(super) metadata: Option<Span>,
 }
 
-/// An entry of a shard: its name, and where its content lies.
+/// An entry of a shard: its name and the range of its content.
 struct Entry {
     name: String,
     span: Span,
@@ -95,7 +95,7 @@ impl Shard {
         Ok((shard, samples, warning))
     }
 
-    /// The shard's file.
+    /// Path of the shard's file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -117,7 +117,7 @@ impl Shard {
     }
 }
 
-/// By its first bytes; the file is left at its start.
+/// Whether the file begins as gzip does; the file is left at its start.
 fn is_gzip(file: &mut File) -> io::Result<bool> {
     let mut head = Vec::new();
     file.by_ref().take(2).read_to_end(&mut head)?;
@@ -147,13 +147,13 @@ fn index(file: &File, shard: usize) -> io::Result<(Vec<Entry>, Option<String>)> 
     let size = file.metadata()?.len();
     let mut reader = file;
     reader.seek(SeekFrom::Start(0))?;
-    let mut found = Vec::new();
+    let mut entries = Vec::new();
     let mut end = 0;
     let mut archive = tar::Archive::new(reader);
     for entry in archive.entries_with_seek()? {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(e) => return Ok((found, Some(printable(&e.to_string())))),
+            Err(e) => return Ok((entries, Some(printable(&e.to_string())))),
         };
         if !entry.header().entry_type().is_file() {
             continue;
@@ -161,15 +161,15 @@ fn index(file: &File, shard: usize) -> io::Result<(Vec<Entry>, Option<String>)> 
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let (start, length) = (entry.raw_file_position(), entry.size());
         if start.checked_add(length).is_none_or(|end| end > size) {
-            return Ok((found, Some(format!("it ends inside {name}"))));
+            return Ok((entries, Some(format!("it ends inside {name}"))));
         }
         end = (start + length).next_multiple_of(BLOCK);
-        found.push(Entry {
+        entries.push(Entry {
             name,
             span: Span { shard, start, length },
         });
     }
-    Ok((found, after_end(file, end)?))
+    Ok((entries, after_end(file, end)?))
 }
 
 /// What is wrong with the rest of a shard after its last entry: the end is marked by blocks of
@@ -207,8 +207,8 @@ fn group(entries: Vec<Entry>) -> (Vec<ShardSample>, usize) {
     let mut passed_over = 0;
     for sample in entries.chunk_by(|a, b| key(&a.name) == key(&b.name)) {
         let of = |field: &str| {
-            let found = sample.iter().find(|e| key_and_field(&e.name).1 == field);
-            found.map(|e| e.span)
+            let entry = sample.iter().find(|e| key_and_field(&e.name).1 == field);
+            entry.map(|e| e.span)
         };
         let mut images = sample.iter().filter(|e| is_image_path(Path::new(&e.name)));
         let Some(image) = images.next() else {
@@ -219,7 +219,7 @@ fn group(entries: Vec<Entry>) -> (Vec<ShardSample>, usize) {
             name: image.name.clone(),
             image: image.span,
             class: of("cls"),
-            about: of("json"),
+            metadata: of("json"),
         });
     }
     (samples, passed_over)

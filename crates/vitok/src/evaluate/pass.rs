@@ -9,7 +9,7 @@ use super::full_reference::PairScorer;
 use super::pairs::{ClipPairs, ClipResult, Pair};
 use super::store::{Store, StoredClip};
 use crate::Result;
-use crate::data::prefetch::{Limits, ahead};
+use crate::data::prefetch::{PrefetchLimits, prefetch};
 use crate::features::Extractor;
 use crate::files::hexadecimal;
 use crate::media::Clip;
@@ -37,9 +37,9 @@ impl Pass<'_> {
     pub(super) fn run(&self, store: &mut Store, observer: &dyn Observer) -> Result<bool> {
         let start = store.clips.len();
         let count = self.pairs.originals.len();
-        let limits = Limits {
-            threads: rayon::current_num_threads(),
-            places: 2 * GROUP,
+        let limits = PrefetchLimits {
+            workers: rayon::current_num_threads(),
+            items: 2 * GROUP,
             bytes: PREFETCH_BYTES,
         };
         observer.event(Event::Begin {
@@ -47,7 +47,7 @@ impl Pass<'_> {
             done: start as u64,
             total: count as u64,
         });
-        let finished = ahead(
+        let finished = prefetch(
             count - start,
             limits,
             |place| self.pairs.originals.size_hint(start + place),

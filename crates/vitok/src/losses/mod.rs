@@ -1,4 +1,4 @@
-//! What training minimizes. Every loss is a mean, differentiable, and independent of batch order.
+//! Reconstruction losses: means over all values, differentiable, and the same whatever the order of a batch.
 
 mod reconstruction;
 mod ssim;

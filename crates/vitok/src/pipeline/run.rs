@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::jobs::{Conflicts, Job, Jobs};
-use crate::data::prefetch::{Ahead, Limits, ahead};
+use crate::data::prefetch::{PrefetchLimits, Prefetched, prefetch};
 use crate::media::ClipShape;
 use crate::observe::{Event, Observer};
 use crate::tokenizer::batching::{batches, run_batch};
@@ -106,17 +106,17 @@ pub(super) fn run<W: Work>(task: &str, jobs: Jobs, work: &W, observer: &dyn Obse
         let start = Instant::now();
         Ok((work.read(&found[number])?, start.elapsed()))
     };
-    let limits = Limits {
-        threads: thread::available_parallelism().map_or(1, NonZero::get),
-        places: PREFETCH_FILES,
+    let limits = PrefetchLimits {
+        workers: thread::available_parallelism().map_or(1, NonZero::get),
+        items: PREFETCH_FILES,
         bytes: PREFETCH_BYTES,
     };
     thread::scope(|scope| {
         // One batch may wait: writing takes longer for some than for others.
         let (send, receive) = mpsc::sync_channel(1);
         let writer = scope.spawn(|| write(task, work, &found, failed, receive, observer));
-        let cancelled = ahead(found.len(), limits, size_hint, read, |ahead| {
-            compute(work, ahead, send, observer)
+        let cancelled = prefetch(found.len(), limits, size_hint, read, |prefetched| {
+            compute(work, prefetched, send, observer)
         });
         let (done, failed) = writer.join().unwrap_or_else(|panic| resume_unwind(panic));
         FileResults {
@@ -130,12 +130,12 @@ pub(super) fn run<W: Work>(task: &str, jobs: Jobs, work: &W, observer: &dyn Obse
 /// Computes what was read, batch by batch, until all is done or the observer stops it. Whether it was stopped.
 fn compute<W: Work>(
     work: &W,
-    ahead: Ahead<Result<(W::Input, Duration)>>,
+    prefetched: Prefetched<Result<(W::Input, Duration)>>,
     send: mpsc::SyncSender<Vec<Computed<W>>>,
     observer: &dyn Observer,
 ) -> bool {
     let panicked = || Err(Error::Internal("reading a file panicked".into()));
-    let read = ahead.map(|read| read.unwrap_or_else(panicked)).enumerate();
+    let read = prefetched.map(|read| read.unwrap_or_else(panicked)).enumerate();
     let shape = |(_, read): &Read<W::Input>| Some(work.shape(&read.as_ref().ok()?.0));
     for batch in batches(read, shape, |shape| work.tokens(shape)) {
         if observer.cancelled() {

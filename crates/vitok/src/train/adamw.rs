@@ -1,6 +1,15 @@
-//! The arithmetic of a step of AdamW for one parameter, with that of its moving average.
+//! AdamW (Loshchilov and Hutter 2019, algorithm 2) for one parameter, together with its exponential moving average:
 //!
-//! On the CPU it is one pass over the values; elsewhere it is composed of the device's operations.
+//! ```text
+//! g          = gradient_scale * gradient
+//! exp_avg    = beta1 * exp_avg    + (1 - beta1) * g
+//! exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g^2
+//! param      = (1 - lr * weight_decay) * param
+//!              - lr * (exp_avg / bias_correction1) / (sqrt(exp_avg_sq / bias_correction2) + eps)
+//! ema        = ema_decay * ema + (1 - ema_decay) * param
+//! ```
+//!
+//! On the CPU that is one pass over the values; elsewhere it is composed of the device's operations.
 
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
@@ -9,26 +18,26 @@ use rayon::prelude::*;
 
 use crate::nn::kernels::{on_cpu, vectorized};
 
-/// Values a core takes at once; eight arrays of them stay in its cache.
+/// Values that one task takes: its five arrays stay in a core's cache.
 const CHUNK: usize = 16 * 1024;
 
-/// What a step is for every parameter.
+/// The numbers of a step.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AdamW {
-    /// From clipping.
+    /// What gradients are multiplied by to clip their norm.
     pub gradient_scale: f64,
     pub betas: [f64; 2],
-    /// 1 - beta^steps: what each running average is divided by, since both start at 0.
+    /// `1 - beta^steps`: what each running average is divided by, since both start at 0.
     pub bias_correction: [f64; 2],
     pub eps: f64,
     pub lr: f64,
-    /// What a parameter is multiplied by for its decay: 1 - lr * weight_decay, or 1.
+    /// `1 - lr * weight_decay`, or 1 for a parameter that is not decayed.
     pub param_scale: f64,
-    /// Decay of the moving average.
+    /// Decay of the moving average at this step.
     pub ema_decay: f64,
 }
 
-/// A parameter and its state, all flat, under PyTorch's names.
+/// A parameter and its state, all flat, with PyTorch's names.
 #[derive(Clone, Debug)]
 pub(super) struct ParamState {
     pub param: Tensor<1>,
@@ -38,7 +47,7 @@ pub(super) struct ParamState {
 }
 
 impl AdamW {
-    /// After a step down `gradient`.
+    /// The state after a step with `gradient`.
     pub fn step(&self, state: ParamState, gradient: Tensor<1>) -> ParamState {
         let ParamState {
             param,
@@ -50,10 +59,10 @@ impl AdamW {
             Some(ema) => on_cpu(ema).map(Some),
             None => Some(None),
         };
-        let held = (on_cpu(param), on_cpu(exp_avg), on_cpu(exp_avg_sq), ema);
-        match (held, on_cpu(&gradient)) {
+        let state_on_cpu = (on_cpu(param), on_cpu(exp_avg), on_cpu(exp_avg_sq), ema);
+        match (state_on_cpu, on_cpu(&gradient)) {
             ((Some(param), Some(exp_avg), Some(exp_avg_sq), Some(ema)), Some(gradient)) => {
-                drop(state); // so that the values have one owner and need not be copied
+                drop(state); // so that the values have one owner and are changed in place
                 self.fused([param, exp_avg, exp_avg_sq], ema, &gradient)
             }
             _ => self.composed(state, gradient),
@@ -73,7 +82,7 @@ impl AdamW {
         let exp_avg_sq = exp_avg_sq * beta2 + gradient.square() * (1.0 - beta2);
         let root = (exp_avg_sq.clone() / self.bias_correction[1]).sqrt() + self.eps;
         let param = param * self.param_scale - exp_avg.clone() / root * (self.lr / self.bias_correction[0]);
-        let ema = ema.map(|ema| self.averaged(ema, &param));
+        let ema = ema.map(|ema| self.update_ema(ema, &param));
         ParamState {
             param,
             exp_avg,
@@ -82,8 +91,8 @@ impl AdamW {
         }
     }
 
-    /// A moving average after it took in `param`.
-    pub fn averaged(&self, ema: Tensor<1>, param: &Tensor<1>) -> Tensor<1> {
+    /// The moving average after `param` is added to it.
+    pub fn update_ema(&self, ema: Tensor<1>, param: &Tensor<1>) -> Tensor<1> {
         ema * self.ema_decay + param.clone() * (1.0 - self.ema_decay)
     }
 
@@ -93,8 +102,8 @@ impl AdamW {
         mut ema: Option<FlexTensor>,
         gradient: &FlexTensor,
     ) -> ParamState {
-        let [v, m, s] = [&mut param, &mut exp_avg, &mut exp_avg_sq].map(|x| x.storage_mut::<f32>());
-        let chunks = v
+        let [p, m, s] = [&mut param, &mut exp_avg, &mut exp_avg_sq].map(|x| x.storage_mut::<f32>());
+        let chunks = p
             .par_chunks_mut(CHUNK)
             .zip(m.par_chunks_mut(CHUNK))
             .zip(s.par_chunks_mut(CHUNK))
@@ -104,46 +113,48 @@ impl AdamW {
                 let ema = ema.storage_mut::<f32>().par_chunks_mut(CHUNK);
                 chunks
                     .zip(ema)
-                    .for_each(|((((v, m), s), g), a)| self.pass(v, m, s, g, a));
+                    .for_each(|((((p, m), s), g), a)| self.update(p, m, s, g, a));
             }
-            None => chunks.for_each(|(((v, m), s), g)| self.pass(v, m, s, g, &mut [])),
+            None => chunks.for_each(|(((p, m), s), g)| self.update(p, m, s, g, &mut [])),
         }
-        let back = Tensor::from_primitive::<Flex>;
+        let tensor = Tensor::from_primitive::<Flex>;
         ParamState {
-            param: back(param),
-            exp_avg: back(exp_avg),
-            exp_avg_sq: back(exp_avg_sq),
-            ema: ema.map(back),
+            param: tensor(param),
+            exp_avg: tensor(exp_avg),
+            exp_avg_sq: tensor(exp_avg_sq),
+            ema: ema.map(tensor),
         }
     }
 
-    fn pass(&self, v: &mut [f32], m: &mut [f32], s: &mut [f32], g: &[f32], ema: &mut [f32]) {
+    /// One pass over the values of `p` (param), `m` (exp_avg), `s` (exp_avg_sq), `g` (gradient) and `ema`, which may be
+    /// empty.
+    fn update(&self, p: &mut [f32], m: &mut [f32], s: &mut [f32], g: &[f32], ema: &mut [f32]) {
         let [scale, eps, param_scale] = [self.gradient_scale, self.eps, self.param_scale].map(|x| x as f32);
         let [beta1, beta2] = self.betas.map(|beta| beta as f32);
         let [rest1, rest2] = self.betas.map(|beta| (1.0 - beta) as f32);
-        let (step, bias_correction) = (
+        let (step_size, inverse_correction) = (
             (self.lr / self.bias_correction[0]) as f32,
             (1.0 / self.bias_correction[1]) as f32,
         );
-        let (decay, taken) = (self.ema_decay as f32, (1.0 - self.ema_decay) as f32);
+        let (decay, weight) = (self.ema_decay as f32, (1.0 - self.ema_decay) as f32);
         vectorized(
             #[inline(always)]
             || {
-                for (((v, m), s), g) in v.iter_mut().zip(&mut *m).zip(&mut *s).zip(g) {
+                for (((p, m), s), g) in p.iter_mut().zip(&mut *m).zip(&mut *s).zip(g) {
                     let g = g * scale;
                     *m = *m * beta1 + g * rest1;
                     *s = *s * beta2 + g * g * rest2;
-                    *v = *v * param_scale - *m / ((*s * bias_correction).sqrt() + eps) * step;
+                    *p = *p * param_scale - *m / ((*s * inverse_correction).sqrt() + eps) * step_size;
                 }
-                for (a, v) in ema.iter_mut().zip(&*v) {
-                    *a = *a * decay + v * taken;
+                for (a, p) in ema.iter_mut().zip(&*p) {
+                    *a = *a * decay + p * weight;
                 }
             },
         );
     }
 }
 
-/// In 64 bits, and the same on any number of cores.
+/// The sum of squares in 64 bits, the same on any number of cores.
 pub(super) fn sum_of_squares(values: &[f32]) -> f64 {
     let sums = values.par_chunks(CHUNK).map(|chunk| {
         vectorized(
@@ -169,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_pass_is_the_composed_step() {
+    fn the_fused_step_is_the_composed_one() {
         let step = AdamW {
             gradient_scale: 0.7,
             betas: [0.9, 0.95],

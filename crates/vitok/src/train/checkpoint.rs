@@ -1,9 +1,13 @@
 //! Checkpoints: everything a run needs to go on as if it had never stopped.
 //!
-//! `RUN/checkpoints/step-00000500/` holds a model anybody can load (`config.json`,
-//! `model.safetensors`: the emad weights, if there is an ema), `training.safetensors` (the
-//! weights themselves and the optimizer's optimizer) and `run.json`. The folder appears whole or not
-//! at all.
+//! `RUN/checkpoints/step-00000500/` holds
+//!
+//! - a model as any other (`config.json`, `model.safetensors`): the moving average of the weights, or the weights if the
+//!   run has none;
+//! - `training.safetensors`: `weight.PARAMETER`, `exp_avg.PARAMETER`, `exp_avg_sq.PARAMETER`, all flat;
+//! - `run.json`: the [`CheckpointMeta`].
+//!
+//! The folder appears whole or not at all.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,28 +20,27 @@ use crate::device::to_host;
 use crate::files::{replace_folder, write_atomically};
 use crate::nn::params;
 use crate::tokenizer::LoadPart;
-use crate::tokenizer::vit::ModelConfig;
-use crate::tokenizer::vit::{VitTokenizer, WeightsFormat};
+use crate::tokenizer::vit::{ModelConfig, VitTokenizer, WeightsFormat};
 use crate::weights::{Dtype, NewTensor, TensorFile, write_tensors};
 use crate::{Error, Result};
 
 const RUN: &str = "run.json";
 const TRAINING: &str = "training.safetensors";
 
-/// The state of a run between two steps. Tensors are flat and known by their parameters' names.
+/// The state of a run between two steps. Tensors are flat, by the names of their parameters.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
-    /// What is known without the tensors.
+    /// What `run.json` holds.
     pub meta: CheckpointMeta,
     /// The weights.
     pub weights: BTreeMap<String, Tensor<1>>,
     /// Their moving average, if the run has one.
     pub ema: Option<BTreeMap<String, Tensor<1>>>,
-    /// The optimizer's state.
+    /// The optimizer's state, as [`Optimizer::state`](super::Optimizer::state) names it.
     pub optimizer: BTreeMap<String, Tensor<1>>,
 }
 
-/// `run.json`
+/// A checkpoint without its tensors: the content of `run.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckpointMeta {
@@ -45,7 +48,7 @@ pub struct CheckpointMeta {
     pub step: u64,
     /// Seconds spent on them.
     pub seconds: f64,
-    /// The run's configuration.
+    /// The run's configuration, with which these steps were taken.
     pub config: TrainConfig,
 }
 
@@ -82,7 +85,7 @@ pub(super) fn list(run: &Path) -> Result<Vec<(u64, PathBuf)>> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(Error::io(&folder, "search the folder", e)),
     };
-    let mut found = Vec::new();
+    let mut checkpoints = Vec::new();
     for entry in entries {
         let entry = entry.map_err(|e| Error::io(&folder, "search the folder", e))?;
         let name = entry.file_name();
@@ -90,21 +93,22 @@ pub(super) fn list(run: &Path) -> Result<Vec<(u64, PathBuf)>> {
         if let Some(step) = step.and_then(|step| step.parse().ok())
             && entry.path().is_dir()
         {
-            found.push((step, entry.path()));
+            checkpoints.push((step, entry.path()));
         }
     }
-    found.sort();
-    Ok(found)
+    checkpoints.sort();
+    Ok(checkpoints)
 }
 
 impl Checkpoint {
-    /// Writes the checkpoint of a run, and then removes all but the newest `keep_last`.
+    /// Writes the checkpoint into the folder of a run, and then removes all but the newest `keep_last`. `config` is the
+    /// network's. Returns the checkpoint's folder.
     ///
     /// # Errors
     /// [`Error::Io`]; older checkpoints are then all still there.
-    pub fn write(&self, run: &Path, plan: &ModelConfig, keep_last: usize) -> Result<PathBuf> {
+    pub fn write(&self, run: &Path, config: &ModelConfig, keep_last: usize) -> Result<PathBuf> {
         let path = folder_of(run).join(format!("step-{:08}", self.meta.step));
-        let model = self.model(plan)?;
+        let model = self.model(config)?;
         replace_folder(
             &path,
             |_| true,
@@ -112,12 +116,12 @@ impl Checkpoint {
                 model.save(folder, WeightsFormat::Vitok, Dtype::F32)?;
                 self.write_training(&folder.join(TRAINING))?;
                 let meta = serde_json::to_string_pretty(&self.meta)
-                    .map_err(|e| Error::InvalidArgument(format!("the run cannot be described: {e}")))?;
+                    .map_err(|e| Error::Internal(format!("{RUN} cannot be written: {e}")))?;
                 write_atomically(&folder.join(RUN), |out| out.write_all(meta.as_bytes()))
             },
         )
         .map_err(|error| match error {
-            // What failed has a temporary name, which says nothing.
+            // The path is that of a temporary folder.
             Error::Io { action, source, .. } => Error::Io {
                 path: path.clone(),
                 action,
@@ -132,14 +136,14 @@ impl Checkpoint {
         Ok(path)
     }
 
-    /// The model: the emad weights, or the weights where there is no ema, on their device.
+    /// The model: the moving average of the weights, or the weights where there is none, on their device.
     ///
     /// # Errors
     /// [`Error::Device`]; [`Error::InvalidArgument`] if a parameter is missing.
-    pub fn model(&self, plan: &ModelConfig) -> Result<VitTokenizer> {
+    pub fn model(&self, config: &ModelConfig) -> Result<VitTokenizer> {
         let values = self.ema.as_ref().unwrap_or(&self.weights);
         let device = values.values().next().map(Tensor::device);
-        tokenizer_of(values, plan, &device.unwrap_or_else(Device::flex))
+        tokenizer_of(values, config, &device.unwrap_or_else(Device::flex))
     }
 
     fn write_training(&self, path: &Path) -> Result<()> {
@@ -156,10 +160,10 @@ impl Checkpoint {
         write_tensors(path, &BTreeMap::new(), tensors.collect(), Dtype::F32)
     }
 
-    /// What a checkpoint says meta itself, without its tensors.
+    /// Reads `run.json` of a checkpoint's folder.
     ///
     /// # Errors
-    /// [`Error::Io`], or [`Error::Config`] if it is damaged or of another version.
+    /// [`Error::Io`]; [`Error::Config`] if it is damaged or of another version.
     pub fn meta(folder: &Path) -> Result<CheckpointMeta> {
         let path = folder.join(RUN);
         let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, "read", e))?;
@@ -204,23 +208,23 @@ impl Checkpoint {
     }
 }
 
-/// The model whose parameters have these values, flat, by name.
+/// The model of a configuration whose parameters have these values, flat, by name.
 ///
 /// # Errors
-/// [`Error::Device`]; [`Error::InvalidArgument`] if a parameter is missing or no longer a number.
+/// [`Error::Device`]; [`Error::InvalidArgument`] if a parameter is missing; [`Error::Diverged`] if one is not finite.
 pub(super) fn tokenizer_of(
     values: &BTreeMap<String, Tensor<1>>,
-    plan: &ModelConfig,
+    config: &ModelConfig,
     device: &Device,
 ) -> Result<VitTokenizer> {
-    VitTokenizer::from_values(plan.clone(), device, |name, _| {
+    VitTokenizer::from_values(config.clone(), device, |name, _| {
         let value = values.get(name);
-        let value = value.ok_or_else(|| Error::InvalidArgument(format!("there is no {name}")))?;
+        let value = value.ok_or_else(|| Error::InvalidArgument(format!("there is no parameter {name}")))?;
         let values = to_host(value.clone())?;
         match values.iter().all(|v| v.is_finite()) {
             true => Ok(values),
             false => Err(Error::Diverged {
-                what: format!("{name} is no longer a number"),
+                what: format!("the parameter {name} is not finite"),
             }),
         }
     })

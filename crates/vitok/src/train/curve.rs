@@ -1,4 +1,4 @@
-//! The curve of a run: losses and held-out PSNR over the steps, as an SVG any browser shows.
+//! The curve of a run, as an SVG: training loss and validation PSNR over the steps.
 
 use std::error::Error as StdError;
 use std::ops::Range;
@@ -10,29 +10,29 @@ use serde_json::Value;
 use crate::files::write_atomically;
 use crate::{Error, Result};
 
+/// Width and height in pixels.
 const SIZE: (u32, u32) = (900, 640);
 
 type Points = Vec<(f64, f64)>;
 
-/// Draws the events of a run.
+/// Draws the events of a run, the lines of its log, into the file `path`; nothing while there are none.
 ///
 /// # Errors
 /// [`Error::Io`] if `path` cannot be written.
 pub fn draw(path: &Path, events: &[Value]) -> Result<()> {
     let of = |event: &str, key: &str| -> Points {
-        let wanted = events.iter().filter(|e| e["event"] == event);
-        wanted
+        let events = events.iter().filter(|e| e["event"] == event);
+        events
             .filter_map(|e| Some((e["step"].as_f64()?, e[key].as_f64()?)))
             .collect()
     };
     let losses = of("step", "loss");
-    let scores = of("evaluation", "psnr");
+    let scores = of("validation", "psnr");
     if losses.is_empty() {
         return Ok(());
     }
     let mut svg = String::new();
-    panels(&mut svg, &losses, &scores)
-        .map_err(|e| Error::InvalidArgument(format!("the curve cannot be drawn: {e}")))?;
+    panels(&mut svg, &losses, &scores).map_err(|e| Error::Internal(format!("the curve cannot be drawn: {e}")))?;
     write_atomically(path, |out| out.write_all(svg.as_bytes()))
 }
 
@@ -41,12 +41,12 @@ fn panels(svg: &mut String, losses: &Points, scores: &Points) -> std::result::Re
     root.fill(&WHITE)?;
     let last = losses.last().map_or(1.0, |p| p.0).max(1.0);
     let (upper, lower) = root.split_vertically((50).percent());
-    // A loss falls by orders of magnitude: its logarithm shows the end as well as the beginning.
+    // Losses fall by orders of magnitude; only the logarithm shows the end as well as the beginning.
     let logarithms: Points = (losses.iter().filter(|p| p.1 > 0.0))
         .map(|&(x, y)| (x, y.log10()))
         .collect();
     panel(&upper, "training loss (log10)", &logarithms, 0.0..last, &BLUE)?;
-    panel(&lower, "held-out PSNR, dB", scores, 0.0..last, &RED)?;
+    panel(&lower, "validation PSNR, dB", scores, 0.0..last, &RED)?;
     root.present()?;
     drop(root);
     Ok(())
@@ -62,11 +62,11 @@ fn panel<DB: DrawingBackend>(
 where
     DB::ErrorType: 'static,
 {
-    let least = points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
-    let most = points.iter().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max);
-    let (least, most) = if least.is_finite() && most.is_finite() {
-        let margin = ((most - least) * 0.05).max(1e-3);
-        (least - margin, most + margin)
+    let low = points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
+    let high = points.iter().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max);
+    let (low, high) = if low.is_finite() && high.is_finite() {
+        let margin = ((high - low) * 0.05).max(1e-3);
+        (low - margin, high + margin)
     } else {
         (0.0, 1.0)
     };
@@ -76,7 +76,7 @@ where
         .margin_right(30)
         .x_label_area_size(30)
         .y_label_area_size(60)
-        .build_cartesian_2d(steps, least..most)?;
+        .build_cartesian_2d(steps, low..high)?;
     chart
         .configure_mesh()
         .x_desc("step")

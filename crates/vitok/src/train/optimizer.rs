@@ -1,7 +1,7 @@
-//! AdamW (Loshchilov and Hutter, 2019) with clipping of the global gradient norm.
+//! AdamW (Loshchilov and Hutter 2019) with clipping of the global gradient norm.
 //!
-//! Ours rather than Burn's, so that its state is known by the parameters' names: it is saved beside
-//! the weights and a run resumes exactly, whatever made the modules anew.
+//! Ours rather than Burn's, because Burn's keeps its state by ids that are random for every module: this one keeps it by
+//! the parameters' names, so that it is saved beside the weights and a run resumes to the same bits.
 
 use std::collections::BTreeMap;
 
@@ -16,22 +16,22 @@ use crate::nn::kernels::on_cpu;
 use crate::nn::params;
 use crate::{Error, Result};
 
-/// What does not change during a run.
+/// AdamW's hyperparameters.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptimizerConfig {
-    /// Decay of the running mean and mean square of the gradient.
+    /// Decay of the running averages of the gradient and of its square.
     pub betas: [f64; 2],
-    /// Added to the root of the mean square.
+    /// Added to the root of the average square.
     pub eps: f64,
     /// Decoupled decay of weight matrices; norms, biases and scales are not decayed.
     pub weight_decay: f64,
-    /// Largest norm of all gradients together; larger ones are scaled down. None: no clipping.
+    /// Largest norm of all gradients together; a larger one is scaled down. None: no clipping.
     pub grad_clip: Option<f64>,
 }
 
 impl Default for OptimizerConfig {
-    /// The paper's: betas 0.9 and 0.95, decay 1e-4, clipping at 1 (section 2.3).
+    /// The paper's: betas 0.9 and 0.95, weight decay 1e-4, clipping at 1 (section 2.3).
     fn default() -> Self {
         Self {
             betas: [0.9, 0.95],
@@ -47,12 +47,12 @@ impl Default for OptimizerConfig {
 pub struct Optimizer {
     config: OptimizerConfig,
     steps: u64,
-    /// By parameter: running mean and mean square of the gradient, flat.
+    /// By parameter: exp_avg and exp_avg_sq, flat.
     moments: BTreeMap<String, [Tensor<1>; 2]>,
 }
 
 impl Optimizer {
-    /// An optimizer that has seen nothing yet.
+    /// An optimizer that has taken no step.
     pub fn new(config: OptimizerConfig) -> Self {
         Self {
             config,
@@ -81,7 +81,7 @@ impl Optimizer {
     /// [state](Self::state).
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if a parameter has one moment without the other.
+    /// [`Error::InvalidArgument`] if a parameter has one of the two averages without the other.
     pub fn resume(
         config: OptimizerConfig,
         steps: u64,
@@ -90,20 +90,20 @@ impl Optimizer {
         let mut state: BTreeMap<String, Tensor<1>> = state.into_iter().collect();
         let mut moments = BTreeMap::new();
         while let Some((name, exp_avg)) = state.pop_first() {
-            let name = name.strip_prefix("exp_avg.").unwrap_or_default().to_owned();
-            let Some(exp_avg_sq) = state.remove(&format!("exp_avg_sq.{name}")) else {
-                return Err(Error::InvalidArgument(format!(
-                    "the optimizer's state is incomplete: {name} lacks exp_avg_sq"
-                )));
-            };
-            moments.insert(name, [exp_avg, exp_avg_sq]);
+            // Names sort so that every exp_avg comes before its exp_avg_sq.
+            let incomplete = || Error::InvalidArgument(format!("the optimizer's state has {name} without its pair"));
+            let parameter = name.strip_prefix("exp_avg.").ok_or_else(incomplete)?;
+            let exp_avg_sq = state
+                .remove(&format!("exp_avg_sq.{parameter}"))
+                .ok_or_else(incomplete)?;
+            moments.insert(parameter.to_owned(), [exp_avg, exp_avg_sq]);
         }
         Ok(Self { config, steps, moments })
     }
 
-    /// Takes a step down the gradients of a module, flat and by parameter, as
-    /// [`params::gradients`] collects them, and takes the weights into `average`. Returns the module
-    /// and the norm of the gradients before clipping. Parameters without a gradient stay as they are.
+    /// Takes a step with the gradients of a module, flat and by parameter, as [`params::gradients`] collects them, and
+    /// updates `ema` with the new weights. Returns the module and the norm of the gradients before clipping. Parameters
+    /// without a gradient stay as they are.
     ///
     /// # Errors
     /// [`Error::Device`] if the device failed.
@@ -112,15 +112,14 @@ impl Optimizer {
         module: M,
         mut gradients: BTreeMap<String, Tensor<1>>,
         lr: f64,
-        mut average: Option<&mut Ema>,
+        mut ema: Option<&mut Ema>,
     ) -> Result<(M, f64)> {
         let norm = norm(gradients.values())?;
         self.steps += 1;
-        // Both moments start at 0; this undoes that.
         let bias_correction = |beta: f64| 1.0 - beta.powi(self.steps.min(1 << 30) as i32);
         let step = AdamW {
             gradient_scale: match self.config.grad_clip {
-                Some(most) if norm > most => most / norm,
+                Some(max_norm) if norm > max_norm => max_norm / norm,
                 _ => 1.0,
             },
             betas: self.config.betas,
@@ -128,14 +127,14 @@ impl Optimizer {
             eps: self.config.eps,
             lr,
             param_scale: 1.0,
-            ema_decay: average.as_ref().map_or(0.0, |a| a.decay(self.steps)),
+            ema_decay: ema.as_ref().map_or(0.0, |ema| ema.decay(self.steps)),
         };
-        let decayed = 1.0 - lr * self.config.weight_decay;
+        let decayed_scale = 1.0 - lr * self.config.weight_decay;
         let module = params::update(module, |name, rank, value| {
-            let averaged = average.as_mut().map(|average| average.take(name, &value));
+            let average = ema.as_mut().map(|ema| ema.take(name, &value));
             let Some(gradient) = gradients.remove(name) else {
-                if let (Some(average), Some(averaged)) = (&mut average, averaged) {
-                    average.put(name, step.averaged(averaged, &value));
+                if let (Some(ema), Some(average)) = (&mut ema, average) {
+                    ema.put(name, step.update_ema(average, &value));
                 }
                 return value;
             };
@@ -143,17 +142,17 @@ impl Optimizer {
                 let zeros = gradient.zeros_like();
                 [zeros.clone(), zeros]
             });
-            let param_scale = if rank >= 2 { decayed } else { 1.0 };
+            let param_scale = if rank >= 2 { decayed_scale } else { 1.0 };
             let before = ParamState {
                 param: value,
                 exp_avg,
                 exp_avg_sq,
-                ema: averaged,
+                ema: average,
             };
             let after = AdamW { param_scale, ..step }.step(before, gradient);
             self.moments.insert(name.to_owned(), [after.exp_avg, after.exp_avg_sq]);
-            if let (Some(average), Some(averaged)) = (&mut average, after.ema) {
-                average.put(name, averaged);
+            if let (Some(ema), Some(average)) = (&mut ema, after.ema) {
+                ema.put(name, average);
             }
             after.param
         });
@@ -161,7 +160,7 @@ impl Optimizer {
     }
 }
 
-/// The norm of all gradients together.
+/// The Euclidean norm of all gradients together.
 fn norm<'a>(gradients: impl Iterator<Item = &'a Tensor<1>>) -> Result<f64> {
     let mut sum = 0.0;
     for gradient in gradients {

@@ -1,380 +1,286 @@
 //! The training loop.
 
-use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::Device;
 
 use super::checkpoint::{self, Checkpoint};
-use super::{Event, Losses, RunLog, TrainConfig, Trainer, Validation, curve};
-use crate::data::{Dataset, Loader};
+use super::resume::{Start, starting_point};
+use super::run_folder::RunFolder;
+use super::run_log::{RunLog, read_events};
+use super::{StepStats, TrainConfig, TrainEvent, TrainObserver, Trainer, Validation, curve};
+use crate::data::{Batch, Dataset, Loader, LoaderOptions, SkippedSample};
 use crate::files::write_atomically;
-use crate::media::{Clip, write_image};
-use crate::tokenizer::vit::{VitTokenizer, WeightsFormat};
+use crate::media::write_image;
+use crate::observe::Event;
+use crate::tokenizer::vit::WeightsFormat;
 use crate::weights::Dtype;
 use crate::{Error, Result};
 
-/// Locked while a process trains in a folder.
-const LOCK: &str = ".lock";
-
-const EVENTS: &str = "events.jsonl";
-
-/// Whether to begin or to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// Begin; refuse a folder that holds a run.
-    New,
-    /// Go on from the newest checkpoint, or begin where there is none.
-    Resume {
-        /// Go on even though the configuration changed.
-        accept_changes: bool,
-    },
-}
-
-/// Where a run is, after a step.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Steps taken.
-    pub step: u64,
-    /// Steps of the whole run.
-    pub steps: u64,
-    /// Losses of the last step.
-    pub losses: Losses,
-    /// Images of a step.
-    pub batch: usize,
-}
-
-/// Who watches a run.
-pub trait Observer {
-    /// Called after every step.
-    fn progress(&mut self, progress: &Progress);
-    /// Called for every event that goes into the log.
-    fn event(&mut self, event: &Event);
-    /// Called with what a user should know.
-    fn warning(&mut self, text: &str);
-}
-
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ending {
+pub struct TrainOutput {
     /// Steps taken.
     pub step: u64,
-    /// Whether those are all; otherwise `stop` was set.
+    /// Whether these are all; otherwise the observer asked to stop.
     pub finished: bool,
 }
 
-/// Trains, writing into the folder `run`: `config.toml`, `events.jsonl`, `checkpoints/`,
-/// `samples/`, `curve.svg` and, at the end, `model/`.
+/// Trains a ViT tokenizer, writing into `folder`: `config.toml`, `events.jsonl`, `checkpoints/`, `samples/`,
+/// `curve.svg` and, at the end, `model/`.
 ///
-/// `stop` may be set at any time: the step under way is finished, a checkpoint written, and the run
-/// can be resumed. On one machine with one number of compute threads, a run that was stopped or
-/// killed and resumed ends with the same bits as one that was not.
+/// When the observer [asks to stop](crate::observe::Observer::cancelled), the step under way is finished and a checkpoint
+/// written. On one machine with one number of compute threads, a run that was stopped or killed and resumed ends with the
+/// same bits as one that was not.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] for a folder that holds a run already, for a changed configuration and for a
-/// loss that is no longer a number; [`Error::Data`], [`Error::Io`], [`Error::Device`] as they come.
-/// A full disk ends a run only where it would lose the result: a checkpoint that cannot be written
-/// is a warning, and the older ones stay.
+/// [`Error::RunExists`], [`Error::Occupied`] or [`Error::InUse`] for a folder that is not free; [`Error::SettingsChanged`]
+/// if the configuration changed since a checkpoint; [`Error::Config`] and [`Error::Variant`] for a wrong one;
+/// [`Error::Data`] if too much of a dataset cannot be read; [`Error::Diverged`] if loss or gradient is not finite;
+/// [`Error::Device`], [`Error::Weights`], [`Error::Io`] as they come. A checkpoint that cannot be written is a warning, and
+/// the older ones stay; only the last one must succeed.
 pub fn train(
     config: &TrainConfig,
-    run: &Path,
+    folder: &Path,
     start: Start,
     device: &Device,
-    stop: &AtomicBool,
-    observer: &mut dyn Observer,
-) -> Result<Ending> {
+    observer: &dyn TrainObserver,
+) -> Result<TrainOutput> {
     config.check()?;
-    // Whatever can be refused is refused before anything is written.
-    starting_point(config, run, start)?;
-    let (datasets, shares) = config.data.open()?;
-    check_sources(config, &datasets, observer)?;
-    let (validation, warnings) = Validation::read(config, &datasets)?;
-    warnings.iter().for_each(|text| observer.warning(text));
-    let _lock = lock(run)?;
-    let checkpoint = starting_point(config, run, start)?;
-    let mut seconds = 0.0;
-    let mut trainer = match &checkpoint {
-        None => Trainer::new(config, device)?,
-        Some(folder) => {
-            let checkpoint = Checkpoint::read(folder, device)?;
-            seconds = checkpoint.meta.seconds;
-            Trainer::resume(config, device, checkpoint)?
-        }
-    };
-    let train_images = datasets.iter().map(|c| c.samples().len()).sum();
-    let mut loader = Loader::start(
-        datasets,
-        &shares,
-        config.data.augment,
-        config.data.loader.clone(),
-        (config.train.batch_size, trainer.model_config().tubelet.patch),
-        (config.seed, trainer.steps() * config.train.batch_size as u64),
-    )?;
+    // Everything that can be refused is refused before anything is written.
+    starting_point(config, folder, start)?;
+    let (datasets, weights) = config.data.open(observer)?;
+    let validation = Validation::read(config, &datasets, observer)?;
 
-    checkpoint::remove_unfinished(run)?;
-    let log = RunLog::open(&run.join(EVENTS), trainer.steps())?;
-    let mut log = LogWriter {
-        log,
-        failed: false,
-        observer,
+    let mut run = Run::open(config, folder, start, device, validation, observer)?;
+    run.write_start(&datasets)?;
+    let options = LoaderOptions {
+        augment: config.data.augment,
+        config: config.data.loader.clone(),
+        batch_size: config.train.batch_size,
+        patch_size: run.trainer.model_config().tubelet.patch,
+        seed: config.seed,
+        first_position: run.step() * config.train.batch_size as u64,
     };
-    log.event(Event::Start {
-        step: trainer.steps(),
-        config: Box::new(config.clone()),
-        parameters: trainer.parameters(),
-        train_images,
-        held_out_images: validation.count(),
+    let mut loader = Loader::start(datasets, &weights, options)?;
+
+    observer.event(Event::Begin {
+        task: &config.model.variant,
+        done: run.step(),
+        total: config.train.steps,
     });
-    let text = toml::to_string_pretty(config)
-        .map_err(|e| Error::InvalidArgument(format!("the configuration cannot be written: {e}")))?;
-    write_atomically(&run.join("config.toml"), |out| out.write_all(text.as_bytes()))?;
+    while run.step() < config.train.steps && !observer.cancelled() {
+        let started = Instant::now();
+        let Batch { clips, skipped } = loader.next_batch().inspect_err(|_| run.save_if_unsaved())?;
+        run.report(skipped);
+        // A step that fails may leave ruined weights, so nothing is saved then.
+        let stats = run.trainer.step(clips)?;
+        run.count_time(started);
 
-    let every = |n: u64, step: u64| step.is_multiple_of(n) || step == config.train.steps;
-    let mut saved = trainer.steps();
-    let mut since_logged = (0, 0.0);
-    while trainer.steps() < config.train.steps && !stop.load(Ordering::Relaxed) {
-        let begun = Instant::now();
-        let images = match next_batch(&mut loader, trainer.steps(), &mut log) {
-            Ok(images) => images,
-            Err(error) => {
-                // The work so far shall not be lost.
-                if saved < trainer.steps() {
-                    save(&trainer, seconds, config, run, &mut log);
-                }
-                return Err(error);
-            }
+        let step = run.step();
+        let due = |every: u64| step.is_multiple_of(every) || step == config.train.steps;
+        if due(config.train.log_every) {
+            run.log_step(&stats);
+        }
+        if due(config.train.checkpoint_every) {
+            run.save_checkpoint();
+        }
+        if due(config.validation.every) {
+            run.validate()?;
+        }
+        observer.step(step, &stats);
+        observer.event(Event::Progress { done: step, item: "" });
+    }
+    observer.event(Event::End);
+    run.finish()
+}
+
+/// A run under way.
+struct Run<'a> {
+    config: &'a TrainConfig,
+    folder: RunFolder,
+    trainer: Trainer,
+    validation: Validation,
+    log: RunLog<'a>,
+    /// Seconds of training, before an interruption too.
+    seconds: f64,
+    /// Steps and seconds since the last `step` event.
+    unlogged: (u64, f64),
+    /// Step of the newest checkpoint.
+    saved_step: u64,
+}
+
+impl<'a> Run<'a> {
+    /// Locks the folder and begins, or goes on from the newest checkpoint.
+    fn open(
+        config: &'a TrainConfig,
+        path: &Path,
+        start: Start,
+        device: &Device,
+        validation: Validation,
+        observer: &'a dyn TrainObserver,
+    ) -> Result<Self> {
+        let folder = RunFolder::lock(path)?;
+        // Looked for again, now that no other process changes the folder.
+        let (trainer, seconds) = match starting_point(config, path, start)? {
+            None => (Trainer::new(config, device)?, 0.0),
+            Some(checkpoint) => resume(config, device, &checkpoint)?,
         };
-        // What a failed step leaves may be ruined, so that is not saved.
-        let done = trainer.step(images)?;
-        let step = trainer.steps();
-        let took = begun.elapsed().as_secs_f64();
-        seconds += took;
-        since_logged = (since_logged.0 + 1, since_logged.1 + took);
-        if every(config.train.log_every, step) {
-            let (steps, took) = since_logged;
-            since_logged = (0, 0.0);
-            log.event(Event::Step {
-                step,
-                losses: done.losses,
-                gradient_norm: done.gradient_norm,
-                lr: done.lr,
-                images_per_second: (steps * config.train.batch_size) as f64 / took,
-                seconds,
-            });
+        checkpoint::remove_unfinished(path)?;
+        Ok(Self {
+            log: RunLog::open(folder.events(), trainer.steps(), observer)?,
+            config,
+            folder,
+            validation,
+            seconds,
+            unlogged: (0, 0.0),
+            saved_step: trainer.steps(),
+            trainer,
+        })
+    }
+
+    /// Steps taken.
+    fn step(&self) -> u64 {
+        self.trainer.steps()
+    }
+
+    fn write_start(&mut self, datasets: &[Dataset]) -> Result<()> {
+        self.log.add(&TrainEvent::Start {
+            step: self.step(),
+            config: Box::new(self.config.clone()),
+            parameters: self.trainer.parameters(),
+            train_images: datasets.iter().map(|dataset| dataset.samples().len()).sum(),
+            validation_images: self.validation.count(),
+        });
+        let text = toml::to_string_pretty(self.config)
+            .map_err(|e| Error::Internal(format!("the configuration cannot be written: {e}")))?;
+        write_atomically(&self.folder.config(), |out| out.write_all(text.as_bytes()))
+    }
+
+    fn report(&mut self, skipped: Vec<SkippedSample>) {
+        for SkippedSample { name, reason } in skipped {
+            self.log.warn(&reason);
+            let step = self.step();
+            self.log.add(&TrainEvent::SkippedSample { step, name, reason });
         }
-        if every(config.train.checkpoint_every, step) && save(&trainer, seconds, config, run, &mut log) {
-            saved = step;
-        }
-        if every(config.validation.every, step) && validation.count() > 0 {
-            let model = trainer.checkpoint(seconds).model(trainer.model_config())?;
-            evaluate(&model, &validation, step, run, &mut log)?;
-        }
-        log.observer.progress(&Progress {
-            step,
-            steps: config.train.steps,
-            losses: done.losses,
-            batch: config.train.batch_size,
+    }
+
+    fn count_time(&mut self, started: Instant) {
+        let seconds = started.elapsed().as_secs_f64();
+        self.seconds += seconds;
+        self.unlogged = (self.unlogged.0 + 1, self.unlogged.1 + seconds);
+    }
+
+    fn log_step(&mut self, stats: &StepStats) {
+        let (steps, seconds) = std::mem::take(&mut self.unlogged);
+        self.log.add(&TrainEvent::Step {
+            step: self.step(),
+            losses: stats.losses,
+            grad_norm: stats.grad_norm,
+            lr: stats.lr,
+            images_per_second: (steps * self.config.train.batch_size as u64) as f64 / seconds,
+            seconds: self.seconds,
         });
     }
 
-    let step = trainer.steps();
-    let finished = step >= config.train.steps;
-    let last = trainer.checkpoint(seconds);
-    if saved < step {
-        // This one must succeed, or the steps since the one before are lost.
-        let folder = last.write(run, trainer.model_config(), config.train.keep_last)?;
-        log.event(Event::Checkpoint { step, folder });
-    }
-    if finished {
-        let model = last.model(trainer.model_config())?;
-        model.save(&run.join("model"), WeightsFormat::Vitok, Dtype::F32)?;
-    }
-    log.event(Event::End {
-        step,
-        finished,
-        seconds,
-    });
-    log.draw(run);
-    Ok(Ending { step, finished })
-}
-
-/// Makes the folder of a run this process's, for as long as the result is held: two runs in one
-/// folder would destroy each other's checkpoints. The system lifts the lock if the process dies.
-fn lock(run: &Path) -> Result<File> {
-    let failed = |e| Error::io(run, "use as the folder of a run", e);
-    std::fs::create_dir_all(run).map_err(failed)?;
-    let file = File::create(run.join(LOCK)).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::InvalidArgument(format!(
-            "{}: another process is training in this folder",
-            run.display()
-        ))),
-        // Some network file systems have no locks.
-        Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => Ok(file),
-        Err(TryLockError::Error(e)) => Err(failed(e)),
-    }
-}
-
-/// The checkpoint to go on from, if any.
-fn starting_point(config: &TrainConfig, run: &Path, start: Start) -> Result<Option<PathBuf>> {
-    let newest = checkpoint::list(run)?.pop();
-    let Some((step, folder)) = newest else {
-        let is_run = run.join(EVENTS).exists();
-        if start == Start::New && is_run {
-            return Err(Error::InvalidArgument(format!(
-                "{}: holds a run that was ended before its first checkpoint; begin it again with \
-                 --resume, or choose another --out",
-                run.display()
-            )));
+    /// Scores the model, and writes a grid of samples and the curve.
+    fn validate(&mut self) -> Result<()> {
+        if self.validation.count() == 0 {
+            return Ok(());
         }
-        if !run.exists() {
-            return Ok(None);
-        }
-        let entries = std::fs::read_dir(run).map_err(|e| Error::io(run, "read", e))?;
-        let others = entries.flatten().any(|entry| entry.file_name() != LOCK);
-        if others && !is_run {
-            return Err(Error::InvalidArgument(format!(
-                "{}: not empty, and no run; choose another --out",
-                run.display()
-            )));
-        }
-        return Ok(None);
-    };
-    let Start::Resume { accept_changes } = start else {
-        return Err(Error::InvalidArgument(format!(
-            "{}: holds a run at step {step}; go on with --resume, or choose another --out",
-            run.display()
-        )));
-    };
-    let before = Checkpoint::meta(&folder)?.config;
-    let changes = before.changes(config);
-    if config.train.steps < step {
-        return Err(Error::InvalidArgument(format!(
-            "{}: is at step {step} already, beyond train.steps = {}",
-            run.display(),
-            config.train.steps
-        )));
-    }
-    if before.model_config()? != config.model_config()? {
-        return Err(Error::InvalidArgument(format!(
-            "{}: the run is of another network, so it cannot go on: {}",
-            run.display(),
-            changes.join(", ")
-        )));
-    }
-    if !changes.is_empty() && !accept_changes {
-        return Err(Error::InvalidArgument(format!(
-            "{}: the configuration changed since step {step}: {}. Undo that to continue the same \
-             run, or add --accept-changes to go on with the new values",
-            run.display(),
-            changes.join(", ")
-        )));
-    }
-    Ok(Some(folder))
-}
-
-/// Says what is wrong with the data sets, and refuses those of which too much is missing.
-fn check_sources(config: &TrainConfig, datasets: &[Dataset], observer: &mut dyn Observer) -> Result<()> {
-    let max_bad = config.data.loader.max_bad_fraction;
-    for dataset in datasets {
-        for warning in dataset.warnings() {
-            observer.warning(warning);
-        }
-        let (missing, all) = (dataset.missing(), dataset.samples().len());
-        if missing as f64 > max_bad * all as f64 {
-            return Err(Error::Data {
-                name: dataset.name().to_owned(),
-                reason: format!(
-                    "{missing} of {all} files are missing, more than data.loader.max_bad_fraction = {max_bad} allows"
-                ),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn next_batch(loader: &mut Loader, step: u64, log: &mut LogWriter) -> Result<Vec<Clip>> {
-    let (images, bad) = loader.next_batch()?;
-    for image in bad {
-        log.observer.warning(&image.reason);
-        log.event(Event::SkippedSample {
+        let step = self.step();
+        let model = self
+            .trainer
+            .checkpoint(self.seconds)
+            .model(self.trainer.model_config())?;
+        let (scores, samples) = self.validation.score(&model)?;
+        self.log.add(&TrainEvent::Validation {
             step,
-            name: image.name,
-            reason: image.reason,
+            psnr: scores.psnr,
+            ssim: scores.ssim,
+            images: self.validation.count(),
+            size: self.validation.size(),
         });
-    }
-    Ok(images)
-}
-
-fn evaluate(model: &VitTokenizer, validation: &Validation, step: u64, run: &Path, log: &mut LogWriter) -> Result<()> {
-    let grid = run.join("samples").join(format!("step-{step:08}.png"));
-    let (scores, samples) = validation.score(model)?;
-    log.event(Event::Evaluation {
-        step,
-        psnr: scores.psnr,
-        ssim: scores.ssim,
-        images: validation.count(),
-        size: validation.size(),
-    });
-    if let Some(samples) = samples {
-        log.warn_of(write_image(&grid, &samples));
-    }
-    log.draw(run);
-    Ok(())
-}
-
-/// Writes a checkpoint. Failing is a warning: the run goes on, and the older ones are still there.
-fn save(trainer: &Trainer, seconds: f64, config: &TrainConfig, run: &Path, log: &mut LogWriter) -> bool {
-    let checkpoint = trainer.checkpoint(seconds);
-    match checkpoint.write(run, trainer.model_config(), config.train.keep_last) {
-        Ok(folder) => {
-            let step = trainer.steps();
-            log.event(Event::Checkpoint { step, folder });
-            true
+        if let Some(samples) = samples {
+            self.warn_if_failed(write_image(&self.folder.samples(step), &samples));
         }
-        Err(error) => {
-            let text = format!("no checkpoint at step {}: {error}", trainer.steps());
-            log.observer.warning(&text);
-            false
-        }
+        self.draw_curve();
+        Ok(())
     }
-}
 
-/// Tells the observer and the log.
-struct LogWriter<'a> {
-    log: RunLog,
-    /// Whether the log could not be written before; said once.
-    failed: bool,
-    observer: &'a mut dyn Observer,
-}
-
-impl LogWriter<'_> {
-    fn event(&mut self, event: Event) {
-        self.observer.event(&event);
-        if let Err(error) = self.log.add(&event)
-            && !self.failed
-        {
-            self.failed = true;
-            self.observer.warning(&format!("{error}; training goes on without it"));
+    /// Writes a checkpoint. Failing is a warning: the run goes on, and the older ones are still there.
+    fn save_checkpoint(&mut self) {
+        let checkpoint = self.trainer.checkpoint(self.seconds);
+        if let Err(error) = self.write_checkpoint(&checkpoint) {
+            let text = format!("no checkpoint at step {}: {}", self.step(), error.message());
+            self.log.warn(&text);
         }
     }
 
-    fn draw(&mut self, run: &Path) {
-        let drawn = self
-            .log
-            .read()
-            .and_then(|events| curve::draw(&run.join("curve.svg"), &events));
-        self.warn_of(drawn);
+    /// Writes a checkpoint if the newest one is of a step before.
+    fn save_if_unsaved(&mut self) {
+        if self.saved_step < self.step() {
+            self.save_checkpoint();
+        }
+    }
+
+    fn write_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let keep_last = self.config.train.keep_last;
+        let folder = checkpoint.write(self.folder.path(), self.trainer.model_config(), keep_last)?;
+        self.saved_step = self.step();
+        self.log.add(&TrainEvent::Checkpoint {
+            step: self.step(),
+            folder,
+        });
+        Ok(())
+    }
+
+    /// Writes the last checkpoint and, if all steps were taken, the model.
+    fn finish(mut self) -> Result<TrainOutput> {
+        let step = self.step();
+        let finished = step >= self.config.train.steps;
+        let last = self.trainer.checkpoint(self.seconds);
+        if self.saved_step < step {
+            // Without this one the steps since the one before were lost.
+            self.write_checkpoint(&last)?;
+        }
+        if finished {
+            let model = last.model(self.trainer.model_config())?;
+            model.save(&self.folder.model(), WeightsFormat::Vitok, Dtype::F32)?;
+        }
+        self.log.add(&TrainEvent::End {
+            step,
+            finished,
+            seconds: self.seconds,
+        });
+        self.draw_curve();
+        Ok(TrainOutput { step, finished })
+    }
+
+    fn draw_curve(&self) {
+        let events = read_events(&self.folder.events());
+        self.warn_if_failed(events.and_then(|events| curve::draw(&self.folder.curve(), &events)));
     }
 
     /// What only shows how the run goes must not end it.
-    fn warn_of(&mut self, outcome: Result<()>) {
+    fn warn_if_failed(&self, outcome: Result<()>) {
         if let Err(error) = outcome {
-            self.observer.warning(&error.to_string());
+            self.log.warn(&error.message());
         }
     }
+}
+
+/// A trainer with the state of a checkpoint, and the seconds of training before it.
+fn resume(config: &TrainConfig, device: &Device, checkpoint: &Path) -> Result<(Trainer, f64)> {
+    let state = Checkpoint::read(checkpoint, device)?;
+    let seconds = state.meta.seconds;
+    let trainer = Trainer::resume(config, device, state).map_err(|error| match error {
+        Error::InvalidArgument(reason) => Error::Weights {
+            path: checkpoint.to_owned(),
+            reason,
+        },
+        other => other,
+    })?;
+    Ok((trainer, seconds))
 }

@@ -1,16 +1,16 @@
-//! What changes from step to step.
+//! What changes from step to step: the network, the optimizer's state and the moving average of the weights.
 
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor};
 
 use super::checkpoint::{Checkpoint, CheckpointMeta, tokenizer_of};
-use super::objective::{batch_of, loss};
+use super::micro_batch::{GradientContext, Gradients, micro_batches};
 use super::{Ema, Losses, Optimizer, TrainConfig};
+use crate::device::is_cpu;
 use crate::media::Clip;
 use crate::nn::params;
-use crate::tokenizer::vit::ModelConfig;
-use crate::tokenizer::vit::{Network, VitTokenizer};
+use crate::tokenizer::vit::{ModelConfig, Network, VitTokenizer};
 use crate::{Error, Result};
 
 /// A network in training.
@@ -25,13 +25,13 @@ pub struct Trainer {
     ema: Option<Ema>,
 }
 
-/// What a step did.
+/// Figures of a step.
 #[derive(Clone, Copy, Debug)]
-pub struct Step {
+pub struct StepStats {
     /// Losses of the batch, before the step.
     pub losses: Losses,
     /// Norm of the gradient before clipping.
-    pub gradient_norm: f64,
+    pub grad_norm: f64,
     /// Learning rate.
     pub lr: f64,
 }
@@ -57,14 +57,14 @@ impl Trainer {
             meta,
             weights,
             ema,
-            optimizer: optimizer_state,
+            optimizer: state,
         } = checkpoint;
         let model = tokenizer_of(&weights, &config.model_config()?, &device)?;
-        let optimizer = Optimizer::resume(config.optimizer(), meta.step, optimizer_state)?;
+        let optimizer = Optimizer::resume(config.optimizer(), meta.step, state)?;
         Ok(Self::of(config, model, optimizer, ema))
     }
 
-    /// Of its parts; an ema that does not exist yet begins at the weights.
+    /// A moving average that does not exist yet begins at the weights.
     fn of(
         config: &TrainConfig,
         model: VitTokenizer,
@@ -106,75 +106,40 @@ impl Trainer {
         count
     }
 
-    /// Takes a step on a batch of images. The batch is cut into `train.parts`, each on a thread of
-    /// its own, and their gradients are summed in order.
+    /// Takes a step on a batch: cuts it into `train.micro_batches` pieces, sums their gradients, and moves weights and
+    /// moving average.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if the loss or the gradient is no number, [`Error::Device`] if the device
-    /// failed. The trainer is of no use then.
-    pub fn step(&mut self, mut clips: Vec<Clip>) -> Result<Step> {
+    /// [`Error::InvalidArgument`] for no clips. [`Error::Diverged`] if the loss or the gradient is not finite,
+    /// [`Error::Device`] if the device failed, [`Error::Internal`] for a panic: the trainer is of no use then.
+    pub fn step(&mut self, clips: Vec<Clip>) -> Result<StepStats> {
         let step = self.steps();
-        // Images of one size come together: a part then meets few and large tensors, and little
-        // padding. The order within a batch means nothing.
-        clips.sort_by_key(|clip| (clip.size().width, clip.size().height));
-        let all = clips.len();
-        let parts = clips.chunks(all.div_ceil(self.config.train.micro_batches.max(1)).max(1));
-        let tasks = parts.enumerate().map(|(number, clips)| {
-            // A graph of its own for each part.
-            let network = params::update(self.network.clone(), |_, _, value| value);
-            let share = clips.len() as f64 / all as f64;
-            let random = [self.config.seed, step, number as u64];
-            let (plan, config, device) = (&self.model_config, &self.config.loss, &self.device);
-            move || -> Result<Part> {
-                let batch = batch_of(clips, plan, device)?;
-                let (total, losses) = loss(&network, plan, &batch, config, &random)?;
-                let gradients = (total * share).backward();
-                Ok(Part {
-                    share,
-                    losses,
-                    gradients: params::gradients(&network, &gradients),
-                })
-            }
-        });
-        let parts: Vec<Result<Part>> = std::thread::scope(|scope| {
-            let (mut tasks, mut workers) = (tasks, Vec::new());
-            // The first one stays here: this thread's memory is the best kept one.
-            let first = tasks.next();
-            workers.extend(tasks.map(|task| scope.spawn(task)));
-            let first = first.map(|task| task());
-            let others = workers.into_iter().map(|worker| {
-                let panicked = |_| Err(Error::Internal("a part of a training step panicked".into()));
-                worker.join().unwrap_or_else(panicked)
-            });
-            first.into_iter().chain(others).collect()
-        });
-        let (losses, gradients) = summed(parts)?;
-        if !losses.loss.is_finite() {
-            return Err(Error::Diverged {
-                what: format!("the loss is {} at step {step}", losses.loss),
-            });
-        }
+        let micro_batches = micro_batches(clips, self.config.train.micro_batches);
+        let context = GradientContext {
+            network: &self.network,
+            model: &self.model_config,
+            loss: &self.config.loss,
+            device: &self.device,
+            seed: self.config.seed,
+            step,
+        };
+        let Gradients { losses, gradients } = context.sum(&micro_batches, is_cpu(&self.device))?;
+        check_finite("loss", losses.loss, step)?;
+
         let lr = self.config.schedule().lr(step);
-        let nothing = Network {
+        let empty = Network {
             encoder: None,
             decoder: None,
         };
-        let network = std::mem::replace(&mut self.network, nothing);
-        let (network, gradient_norm) = self.optimizer.step(network, gradients, lr, self.ema.as_mut())?;
+        // Moved out, so that the optimizer owns the weights and need not copy them.
+        let network = std::mem::replace(&mut self.network, empty);
+        let (network, grad_norm) = self.optimizer.step(network, gradients, lr, self.ema.as_mut())?;
         self.network = network;
-        if !gradient_norm.is_finite() {
-            return Err(Error::Diverged {
-                what: format!("the gradient is {gradient_norm} at step {step}"),
-            });
-        }
-        Ok(Step {
-            losses,
-            gradient_norm,
-            lr,
-        })
+        check_finite("gradient", grad_norm, step)?;
+        Ok(StepStats { losses, grad_norm, lr })
     }
 
-    /// The state, to be written down.
+    /// The state after the steps so far, to be written down. `seconds` is how long they took.
     pub fn checkpoint(&self, seconds: f64) -> Checkpoint {
         Checkpoint {
             meta: CheckpointMeta {
@@ -183,34 +148,17 @@ impl Trainer {
                 config: self.config.clone(),
             },
             weights: params::values(&self.network),
-            ema: self.ema.as_ref().map(|a| a.values().clone()),
+            ema: self.ema.as_ref().map(|ema| ema.values().clone()),
             optimizer: self.optimizer.state().collect(),
         }
     }
 }
 
-/// What came of a part of a batch.
-struct Part {
-    /// Its share of the batch.
-    share: f64,
-    losses: Losses,
-    /// Already times the share.
-    gradients: BTreeMap<String, Tensor<1>>,
-}
-
-fn summed(parts: Vec<Result<Part>>) -> Result<(Losses, BTreeMap<String, Tensor<1>>)> {
-    let mut losses = Losses::default();
-    let mut gradients = BTreeMap::new();
-    for part in parts {
-        let part = part?;
-        losses.add(&part.losses, part.share);
-        for (name, gradient) in part.gradients {
-            let sum = match gradients.remove(&name) {
-                Some(sum) => sum + gradient,
-                None => gradient,
-            };
-            gradients.insert(name, sum);
-        }
+fn check_finite(what: &str, value: f64, step: u64) -> Result<()> {
+    match value.is_finite() {
+        true => Ok(()),
+        false => Err(Error::Diverged {
+            what: format!("the {what} is {value} at step {step}"),
+        }),
     }
-    Ok((losses, gradients))
 }

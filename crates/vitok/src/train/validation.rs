@@ -1,4 +1,4 @@
-//! Scores on held-out clips, and sample grids, while training.
+//! Validation while training: scores on images that are not trained on, and grids of samples.
 
 use std::collections::HashSet;
 
@@ -6,13 +6,14 @@ use super::config::TrainConfig;
 use crate::data::Dataset;
 use crate::media::{Clip, Image, ReadOptions, center_crop_guided_diffusion, make_grid};
 use crate::metrics::{ImageScores, mean_scores, score_image};
+use crate::observe::{Event, Observer};
 use crate::tokenizer::Codec;
 use crate::{Error, Result};
 
-/// Rows of a sample grid are originals and reconstructions in turn, this many columns.
+/// Columns of a sample grid; its rows are originals and reconstructions in turn.
 const GRID_COLUMNS: usize = 8;
 
-/// The held-out clips, cropped to squares.
+/// The validation clips, cropped to squares.
 #[derive(Debug)]
 pub struct Validation {
     clips: Vec<Clip>,
@@ -22,25 +23,25 @@ pub struct Validation {
 }
 
 impl Validation {
-    /// Reads the held-out clips and crops them to squares. Unreadable ones are left out and described in the second
-    /// result.
+    /// Reads the images of `data.validation` and crops them to squares. Unreadable ones are left out with a warning; `train`
+    /// is what is trained on.
     ///
     /// # Errors
-    /// [`Error::Data`] for datasets that cannot be opened or hold nothing readable, and for a sample that is also
-    /// trained on.
-    pub fn read(config: &TrainConfig, train: &[Dataset]) -> Result<(Self, Vec<String>)> {
+    /// [`Error::Data`] for datasets that cannot be opened or hold nothing readable, and for a sample that is also trained
+    /// on.
+    pub fn read(config: &TrainConfig, train: &[Dataset], observer: &dyn Observer) -> Result<Self> {
         let size = config.validation_size();
-        let mut warnings = Vec::new();
+        let warn = |text: &str| observer.event(Event::Warning(text));
         let mut clips = Vec::new();
-        // Looking up the true path of every file takes its time, so only where there is a use.
-        let trained: HashSet<String> = match config.data.validation.is_empty() {
+        // Resolving the path of every file takes a while, so only where it is needed.
+        let trained_on: HashSet<String> = match config.data.validation.is_empty() {
             true => HashSet::new(),
             false => train.iter().flat_map(Dataset::identities).collect(),
         };
         let mut first_failure = None;
-        let most = match config.validation.max_images {
+        let max_images = match config.validation.max_images {
             0 => usize::MAX,
-            most => most,
+            max => max,
         };
         let options = ReadOptions {
             max_pixels: config.data.loader.max_pixels,
@@ -48,23 +49,23 @@ impl Validation {
         };
         for path in &config.data.validation {
             let dataset = Dataset::open(path)?;
-            warnings.extend_from_slice(dataset.warnings());
+            dataset.warnings().iter().for_each(|text| warn(text));
             let samples = dataset.samples().iter().zip(dataset.identities());
             for (index, (sample, identity)) in samples.enumerate() {
-                if trained.contains(&identity) {
+                if trained_on.contains(&identity) {
                     return Err(Error::Data {
                         name: path.clone(),
                         reason: format!("{} is in data.train too; scores on it would mean nothing", sample.name),
                     });
                 }
-                if clips.len() >= most {
+                if clips.len() >= max_images {
                     continue;
                 }
                 let clip = dataset.clip(index, &options);
                 match clip.and_then(|clip| clip.map(|frame| center_crop_guided_diffusion(&frame, size))) {
                     Ok(clip) => clips.push(clip),
                     Err(error) => {
-                        warnings.push(format!("held out, not scored: {}", error.message()));
+                        warn(&format!("left out of validation: {}", error.message()));
                         first_failure.get_or_insert(error);
                     }
                 }
@@ -74,21 +75,20 @@ impl Validation {
             return Err(Error::Data {
                 name: config.data.validation.join(", "),
                 reason: format!(
-                    "none of the held-out images can be read; the first: {}",
+                    "none of the validation images can be read; the first: {}",
                     error.message()
                 ),
             });
         }
-        let validation = Self {
+        Ok(Self {
             clips,
             size,
             samples: config.validation.samples,
             batch_size: config.validation.batch_size,
-        };
-        Ok((validation, warnings))
+        })
     }
 
-    /// How many clips there are.
+    /// Number of clips.
     pub fn count(&self) -> usize {
         self.clips.len()
     }
@@ -98,8 +98,8 @@ impl Validation {
         self.size
     }
 
-    /// Mean scores of a model, and a grid of samples, if any are wanted: originals above their reconstructions (of a
-    /// clip, its first frame).
+    /// Mean scores of a model, and a grid of `validation.samples` samples, if that is not 0: originals above their
+    /// reconstructions (of a clip, its first frame).
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for a model whose outputs are not finite.

@@ -1,4 +1,4 @@
-//! Data sets: the same images from everywhere, in an order that only the seed decides.
+//! Datasets: the same images from everywhere, in an order that only the seed decides.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use vitok::data::{Augment, Dataset, Loader, LoaderConfig, Recipe, Sampler, SkippedSample};
+use vitok::data::{Augment, Batch, Dataset, Loader, LoaderConfig, LoaderOptions, Recipe, Sampler, SkippedSample};
 use vitok::media::{Clip, Image, ReadOptions, encode_image, write_image};
 
 /// An image that tells which one it is, with an upper left corner that tells which way it lies.
@@ -73,27 +73,38 @@ fn augment() -> Augment {
     }
 }
 
+fn options(config: LoaderConfig, first: u64) -> LoaderOptions {
+    LoaderOptions {
+        augment: augment(),
+        config,
+        batch_size: 4,
+        patch_size: 8,
+        seed: 7,
+        first_position: first,
+    }
+}
+
 fn load(
-    collections: Vec<Dataset>,
+    datasets: Vec<Dataset>,
     config: LoaderConfig,
     first: u64,
     batches: usize,
 ) -> (Vec<Vec<Clip>>, Vec<SkippedSample>) {
-    let shares: Vec<f64> = collections.iter().map(|c| c.samples().len() as f64).collect();
-    let mut loader = Loader::start(collections, &shares, augment(), config, (4, 8), (7, first)).unwrap();
+    let weights: Vec<f64> = datasets.iter().map(|d| d.samples().len() as f64).collect();
+    let mut loader = Loader::start(datasets, &weights, options(config, first)).unwrap();
     let mut all = Vec::new();
-    let mut bad = Vec::new();
+    let mut skipped = Vec::new();
     for _ in 0..batches {
-        let (batch, news) = loader.next_batch().unwrap();
-        all.push(batch);
-        bad.extend(news);
+        let Batch { clips, skipped: new } = loader.next_batch().unwrap();
+        all.push(clips);
+        skipped.extend(new);
     }
-    (all, bad)
+    (all, skipped)
 }
 
-fn threads(threads: usize) -> LoaderConfig {
+fn workers(workers: usize) -> LoaderConfig {
     LoaderConfig {
-        workers: threads,
+        workers,
         ..Default::default()
     }
 }
@@ -102,20 +113,20 @@ fn threads(threads: usize) -> LoaderConfig {
 fn threads_memory_and_restarts_change_nothing() {
     let folder = folder(11);
     let load = |config, first, batches| load(vec![open(folder.path())], config, first, batches).0;
-    let expected = load(threads(1), 0, 9);
-    assert_eq!(load(threads(4), 0, 9), expected);
+    let expected = load(workers(1), 0, 9);
+    assert_eq!(load(workers(4), 0, 9), expected);
     let frugal = LoaderConfig {
         cache_mib: 0,
         prefetch: 1,
-        ..threads(3)
+        ..workers(3)
     };
     assert_eq!(load(frugal, 0, 9), expected);
-    assert_eq!(load(threads(2), 5 * 4, 4), expected[5..], "begun at the sixth batch");
+    assert_eq!(load(workers(2), 5 * 4, 4), expected[5..], "begun at the sixth batch");
     assert_ne!(expected[0], expected[1]);
 }
 
 #[test]
-fn a_shard_a_list_and_a_folder_are_one_data_set() {
+fn a_shard_a_list_and_a_folder_are_one_dataset() {
     let folder = folder(7);
     let elsewhere = tempfile::tempdir().unwrap();
     let shard = shard_of(folder.path());
@@ -126,16 +137,16 @@ fn a_shard_a_list_and_a_folder_are_one_data_set() {
     for i in 0..7 {
         writeln!(list, "{}/{i:03}.png", folder.path().display()).unwrap();
     }
-    let expected = load(vec![open(folder.path())], threads(2), 0, 5).0;
+    let expected = load(vec![open(folder.path())], workers(2), 0, 5).0;
     for name in ["all.tar", "all.tar.gz", "list.txt"] {
-        let collection = open(&elsewhere.path().join(name));
-        assert!(collection.warnings().is_empty(), "{:?}", collection.warnings());
-        assert_eq!(load(vec![collection], threads(2), 0, 5).0, expected, "{name}");
+        let dataset = open(&elsewhere.path().join(name));
+        assert!(dataset.warnings().is_empty(), "{:?}", dataset.warnings());
+        assert_eq!(load(vec![dataset], workers(2), 0, 5).0, expected, "{name}");
     }
 }
 
 #[test]
-fn shards_know_classes_and_notes() {
+fn shards_have_classes_and_metadata() {
     let folder = folder(5);
     let shards = tempfile::tempdir().unwrap();
     let shard = shard_of(folder.path());
@@ -151,7 +162,7 @@ fn shards_know_classes_and_notes() {
     let all = Dataset::open(&format!("{}/a-{{00..01}}.tar", shards.path().display())).unwrap();
     assert_eq!(all.samples().len(), 10);
     assert_eq!(all.class(7).unwrap(), Some(2));
-    assert_eq!(all.about(7).unwrap().unwrap()["caption"], "image 2");
+    assert_eq!(all.metadata(7).unwrap().unwrap()["caption"], "image 2");
     assert!(all.samples()[7].name.ends_with("a-01.tar/002.png"));
     let options = ReadOptions::default();
     assert_eq!(all.clip(7, &options).unwrap(), Clip::from(image(2, 26, 24)));
@@ -174,16 +185,16 @@ fn a_sample_has_one_image() {
     }
     let path = folder.path().join("x.tar");
     fs::write(&path, tar.into_inner().unwrap()).unwrap();
-    let collection = open(&path);
-    let names: Vec<_> = collection.samples().iter().map(|r| &r.name).collect();
+    let dataset = open(&path);
+    let names: Vec<_> = dataset.samples().iter().map(|r| &r.name).collect();
     assert_eq!(names.len(), 2, "{names:?}");
     assert!(names[0].ends_with("d/one.png") && names[1].ends_with("e/two.png"));
     assert!(
-        collection.warnings()[0].contains("passed over"),
+        dataset.warnings()[0].contains("passed over"),
         "{:?}",
-        collection.warnings()
+        dataset.warnings()
     );
-    assert_eq!(collection.class(1).unwrap(), None, "d/two is another sample");
+    assert_eq!(dataset.class(1).unwrap(), None, "d/two is another sample");
 }
 
 #[test]
@@ -200,12 +211,12 @@ fn a_damaged_shard_gives_what_is_whole() {
         ("cut.tar", shard[..shard.len() / 2].to_vec()),
         ("cut.tar.gz", gzipped(&shard)[..gzipped(&shard).len() / 2].to_vec()),
     ] {
-        let collection = open(&cut(name, &bytes));
-        let count = collection.samples().len();
+        let dataset = open(&cut(name, &bytes));
+        let count = dataset.samples().len();
         assert!((1..6).contains(&count), "{name}: {count}");
-        assert!(collection.warnings()[0].contains(name));
+        assert!(dataset.warnings()[0].contains(name));
         for i in 0..count {
-            collection.clip(i, &ReadOptions::default()).unwrap();
+            dataset.clip(i, &ReadOptions::default()).unwrap();
         }
     }
     for bytes in [&shard[..300], b"no tar at all, but text that goes on and on"] {
@@ -238,33 +249,33 @@ fn what_holds_no_images_is_refused() {
     refused(&folder.path().join("blob.bin"), &["not text"]);
     write_image(&folder.path().join("b.png"), &image(1, 20, 20)).unwrap();
     fs::write(&list, "\u{feff}a.png\nb.png\n").unwrap();
-    let collection = open(&list);
-    assert!(collection.samples()[0].name.ends_with("/a.png"));
-    assert_eq!(collection.samples().len(), 2);
-    assert!(collection.warnings()[0].contains("1 of 2 listed files are missing"));
+    let dataset = open(&list);
+    assert!(dataset.samples()[0].name.ends_with("/a.png"));
+    assert_eq!(dataset.samples().len(), 2);
+    assert!(dataset.warnings()[0].contains("1 of 2 listed files are missing"));
 }
 
 #[test]
-fn an_epoch_has_every_image_once_and_shares_are_kept() {
-    let draws: Vec<_> = Sampler::new(3, &[(10, 3.0), (7, 1.0)]).take(400).collect();
-    for (source, size) in [(0, 10), (1, 7)] {
-        let own: Vec<_> = draws.iter().filter(|d| d.source == source).collect();
-        for (epoch, draws) in own.chunks_exact(size).enumerate() {
-            let seen: BTreeSet<usize> = draws.iter().map(|d| d.index).collect();
+fn an_epoch_has_every_image_once_and_weights_are_kept() {
+    let samples: Vec<_> = Sampler::new(3, &[(10, 3.0), (7, 1.0)]).take(400).collect();
+    for (dataset, size) in [(0, 10), (1, 7)] {
+        let own: Vec<_> = samples.iter().filter(|d| d.dataset == dataset).collect();
+        for (epoch, samples) in own.chunks_exact(size).enumerate() {
+            let seen: BTreeSet<usize> = samples.iter().map(|d| d.index).collect();
             assert_eq!(seen.len(), size);
-            assert!(draws.iter().all(|d| d.epoch == epoch as u64));
+            assert!(samples.iter().all(|d| d.epoch == epoch as u64));
         }
     }
     let mut first = 0.0;
-    let order = Sampler::new(3, &[(10, 3.0), (7, 1.0)]);
-    for (i, draw) in order.clone().take(400).enumerate() {
-        first += f64::from(u8::from(draw.source == 0));
+    let sampler = Sampler::new(3, &[(10, 3.0), (7, 1.0)]);
+    for (i, sample) in sampler.clone().take(400).enumerate() {
+        first += f64::from(u8::from(sample.dataset == 0));
         assert!((first - 0.75 * (i + 1) as f64).abs() <= 1.0);
-        assert_eq!(draw.number, i as u64);
+        assert_eq!(sample.position, i as u64);
     }
-    let mut later = order.clone();
-    later.pass(123);
-    assert!(later.take(50).eq(order.clone().skip(123).take(50)));
+    let mut later = sampler.clone();
+    later.advance(123);
+    assert!(later.take(50).eq(sampler.clone().skip(123).take(50)));
     let epochs: Vec<Vec<usize>> = (0..2)
         .map(|e| {
             Sampler::new(3, &[(10, 1.0)])
@@ -283,26 +294,18 @@ fn unreadable_images_are_named_replaced_and_counted() {
     let folder = folder(20);
     let whole = fs::read(folder.path().join("004.png")).unwrap();
     fs::write(folder.path().join("004.png"), &whole[..whole.len() / 2]).unwrap();
-    let tolerant = |threads: usize, max_bad: f64| LoaderConfig {
-        max_bad_fraction: max_bad,
-        ..self::threads(threads)
+    let tolerant = |count: usize, max_bad_fraction: f64| LoaderConfig {
+        max_bad_fraction,
+        ..workers(count)
     };
-    let (batches, bad) = load(vec![open(folder.path())], tolerant(1, 0.05), 0, 12);
-    assert_eq!(bad.len(), 1, "said once: {bad:?}");
-    assert!(bad[0].name.ends_with("004.png") && bad[0].reason.contains("cut short"));
+    let (batches, skipped) = load(vec![open(folder.path())], tolerant(1, 0.05), 0, 12);
+    assert_eq!(skipped.len(), 1, "said once: {skipped:?}");
+    assert!(skipped[0].name.ends_with("004.png") && skipped[0].reason.contains("cut short"));
     assert!(batches.iter().all(|batch| batch.len() == 4));
     let again = load(vec![open(folder.path())], tolerant(4, 0.05), 0, 12);
     assert_eq!(again.0, batches, "what takes its place does not hang on threads");
 
-    let mut loader = Loader::start(
-        vec![open(folder.path())],
-        &[1.0],
-        augment(),
-        tolerant(2, 0.04),
-        (4, 8),
-        (7, 0),
-    )
-    .unwrap();
+    let mut loader = Loader::start(vec![open(folder.path())], &[1.0], options(tolerant(2, 0.04), 0)).unwrap();
     let error = (0..12).find_map(|_| loader.next_batch().err()).unwrap().to_string();
     for word in ["1 of 20", "max_bad_fraction = 0.04", "004.png"] {
         assert!(error.contains(word), "{word}: {error}");

@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use burn::tensor::Device;
-use vitok::Result;
 use vitok::media::{Clip, Image, write_image};
 use vitok::nn::params;
+use vitok::observe::{Event, Observer, Silent};
 use vitok::tokenizer::LoadPart;
-use vitok::tokenizer::vit::VitTokenizer;
-use vitok::train::{Ending, Event, LossConfig, Observer, Progress, Start, TrainConfig, Trainer, batch_of, loss, train};
+use vitok::tokenizer::vit::{ModelConfig, VitTokenizer};
+use vitok::train::{
+    LossConfig, Start, StepStats, TrainConfig, TrainEvent, TrainObserver, TrainOutput, Trainer, batch_of, loss, train,
+};
+use vitok::{Error, Remedy, Result};
 
 const CONFIG: &str = r#"
 seed = 5
@@ -68,7 +72,7 @@ impl Workshop {
         self.0.path().join(name)
     }
 
-    /// The configuration, its data sets found from anywhere.
+    /// The configuration, its datasets by absolute paths.
     fn config(&self, changes: &[&str]) -> TrainConfig {
         self.try_config(CONFIG, changes).unwrap()
     }
@@ -86,38 +90,47 @@ impl Workshop {
     }
 }
 
+/// Notes what it is told, and asks to stop after a step.
 #[derive(Default)]
-struct Watcher<'a> {
-    events: Vec<serde_json::Value>,
-    warnings: Vec<String>,
-    /// Sets the flag after this step.
-    stop: Option<(u64, &'a AtomicBool)>,
+struct Watcher {
+    events: Mutex<Vec<serde_json::Value>>,
+    progress: Mutex<Vec<u64>>,
+    warnings: Mutex<Vec<String>>,
+    stop_after: Option<u64>,
+    stop: AtomicBool,
 }
 
-impl Observer for Watcher<'_> {
-    fn progress(&mut self, progress: &Progress) {
-        if let Some((step, flag)) = self.stop
-            && progress.step == step
-        {
-            flag.store(true, Ordering::SeqCst);
+impl Observer for Watcher {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::Warning(text) => self.warnings.lock().unwrap().push(text.to_owned()),
+            Event::Begin { done, .. } | Event::Progress { done, .. } => self.progress.lock().unwrap().push(done),
+            _ => {}
         }
     }
 
-    fn event(&mut self, event: &Event) {
-        self.events.push(serde_json::to_value(event).unwrap());
+    fn cancelled(&self) -> bool {
+        self.stop.load(SeqCst)
+    }
+}
+
+impl TrainObserver for Watcher {
+    fn train_event(&self, event: &TrainEvent) {
+        self.events.lock().unwrap().push(serde_json::to_value(event).unwrap());
     }
 
-    fn warning(&mut self, text: &str) {
-        self.warnings.push(text.to_owned());
+    fn step(&self, step: u64, stats: &StepStats) {
+        assert!(stats.losses.loss > 0.0 && stats.grad_norm > 0.0 && stats.lr >= 0.0);
+        if self.stop_after == Some(step) {
+            self.stop.store(true, SeqCst);
+        }
     }
 }
 
 const RESUME: Start = Start::Resume { accept_changes: false };
 
-fn run(config: &TrainConfig, folder: &Path, start: Start) -> Result<Ending> {
-    let never = AtomicBool::new(false);
-    let mut watcher = Watcher::default();
-    train(config, folder, start, &Device::flex(), &never, &mut watcher)
+fn run(config: &TrainConfig, folder: &Path, start: Start) -> Result<TrainOutput> {
+    train(config, folder, start, &Device::flex(), &Silent)
 }
 
 fn model_bytes(run: &Path) -> Vec<u8> {
@@ -136,22 +149,23 @@ fn a_stopped_run_goes_on_to_the_same_bits() {
     let whole = shop.path("whole");
     assert_eq!(
         run(&config, &whole, Start::New).unwrap(),
-        Ending {
+        TrainOutput {
             step: 6,
             finished: true
         }
     );
 
     let parts = shop.path("parts");
-    let stop = AtomicBool::new(false);
-    let mut watcher = Watcher {
-        stop: Some((3, &stop)),
+    let watcher = Watcher {
+        stop_after: Some(3),
         ..Default::default()
     };
-    let ending = train(&config, &parts, Start::New, &Device::flex(), &stop, &mut watcher).unwrap();
+    let output = train(&config, &parts, Start::New, &Device::flex(), &watcher).unwrap();
+    assert_eq!(*watcher.progress.lock().unwrap(), [0, 1, 2, 3]);
+    assert_eq!(watcher.events.lock().unwrap().last().unwrap()["finished"], false);
     assert_eq!(
-        ending,
-        Ending {
+        output,
+        TrainOutput {
             step: 3,
             finished: false
         }
@@ -166,7 +180,7 @@ fn a_stopped_run_goes_on_to_the_same_bits() {
     std::io::Write::write_all(&mut log, b"{\"event\":\"st").unwrap();
     assert_eq!(
         run(&config, &parts, RESUME).unwrap(),
-        Ending {
+        TrainOutput {
             step: 6,
             finished: true
         }
@@ -193,8 +207,8 @@ fn a_stopped_run_goes_on_to_the_same_bits() {
     ] {
         assert!(parts.join(file).exists(), "{file}");
     }
-    let kept: Vec<_> = fs::read_dir(parts.join("checkpoints")).unwrap().collect();
-    assert_eq!(kept.len(), 2, "the newest two");
+    let checkpoints: Vec<_> = fs::read_dir(parts.join("checkpoints")).unwrap().collect();
+    assert_eq!(checkpoints.len(), 2, "the newest two");
     // The averaged weights are the model.
     let last = parts.join("checkpoints/step-00000006");
     assert_eq!(fs::read(last.join("model.safetensors")).unwrap(), model_bytes(&parts));
@@ -232,30 +246,40 @@ fn a_changed_configuration_is_noticed() {
     let folder = shop.path("run");
     let short = shop.config(&["train.steps=2"]);
     run(&short, &folder, Start::New).unwrap();
-    let says = |config: &TrainConfig, start: Start, words: &[&str]| {
-        let error = run(config, &folder, start).unwrap_err().to_string();
+    let says = |config: &TrainConfig, start: Start, words: &[&str], remedy: Option<Remedy>| {
+        let error = run(config, &folder, start).unwrap_err();
         for word in words {
-            assert!(error.contains(word), "{word}: {error}");
+            assert!(error.to_string().contains(word), "{word}: {error}");
         }
+        let remedies = error.remedies();
+        assert!(remedy.iter().all(|remedy| remedies.contains(remedy)), "{remedies:?}");
+        error
     };
-    says(&short, Start::New, &["holds a run at step 2", "--resume"]);
+    let error = says(&short, Start::New, &["holds a run at step 2"], Some(Remedy::Resume));
+    assert!(matches!(error, Error::RunExists { step: 2, .. }), "{error:?}");
     let changed = shop.config(&["train.steps=4", "train.lr=0.5", "train.log_every=3"]);
-    says(
+    let error = says(
         &changed,
         RESUME,
-        &["train.lr: 0.001 -> 0.5", "train.steps: 2 -> 4", "--accept-changes"],
+        &["train.lr: 0.001 -> 0.5", "train.steps: 2 -> 4"],
+        Some(Remedy::AcceptChanges),
+    );
+    assert!(
+        matches!(&error, Error::SettingsChanged { changes, .. } if changes.len() == 2),
+        "{error:?}"
     );
     let accept = Start::Resume { accept_changes: true };
     says(
         &shop.config(&["model.variant=w24_d1_h2/1x4x4"]),
         accept,
         &["another network", "model.variant"],
+        None,
     );
     assert_eq!(run(&shop.config(&["train.steps=4"]), &folder, accept).unwrap().step, 4);
     // What only watches may change freely.
     let watching = [
         "train.steps=4",
-        "evaluate.samples=1",
+        "validation.samples=1",
         "data.loader.workers=1",
         "train.keep_last=1",
     ];
@@ -273,28 +297,39 @@ fn configurations_are_checked_and_keys_suggested() {
             assert!(error.contains(word), "{changes:?} should say {word}: {error}");
         }
     };
-    says(CONFIG, &["train.learning=1"], &["unknown field `learning`", "--set"]);
-    says(CONFIG, &["train.warm_up=1"], &["did you mean `warmup`?"]);
+    says(
+        CONFIG,
+        &["train.learning=1"],
+        &["unknown field `learning`", "with data.train="],
+    );
+    says(CONFIG, &["train.warm_up=1"], &["did you mean `warmup_steps`?"]);
     says(CONFIG, &["data.augment.crop-shar=1"], &["did you mean `crop_prob`?"]);
+    says(CONFIG, &["data.augment.crop-share=1"], &["did you mean `crop_prob`?"]);
+    says(CONFIG, &["train.weight-decay=1"], &["did you mean `weight_decay`?"]);
+    says(CONFIG, &["train.parts=1"], &["did you mean `micro_batches`?"]);
+    says(CONFIG, &["data.held-out=[]"], &["did you mean `validation`?"]);
+    says(CONFIG, &["evaluate.every=1"], &["did you mean `validation`?"]);
+    says(CONFIG, &["data.loader.threads=1"], &["did you mean `workers`?"]);
+    says(CONFIG, &["data.loader.workers=0"], &["data.loader.workers"]);
     says(CONFIG, &["los.mse=1"], &["did you mean `loss`?"]);
     says(CONFIG, &["train.lr=fast"], &["expected f64", "config.toml"]);
     says(CONFIG, &["train.lr"], &["KEY=VALUE"]);
     says(CONFIG, &["seed.x=1"], &["seed is a value"]);
     says(CONFIG, &["train.lr=-1"], &["train.lr must be above 0"]);
-    says(CONFIG, &["train.batch_size=0"], &["train.batch"]);
+    says(CONFIG, &["train.batch_size=0"], &["train.batch_size"]);
     says(
         CONFIG,
         &["data.train=[{pth=\"x\"}]"],
-        &["expected the path of a data set"],
+        &["expected the path of a dataset"],
     );
-    says(CONFIG, &["train.ema=1.0"], &["train.ema"]);
+    says(CONFIG, &["train.ema_decay=1.0"], &["train.ema_decay"]);
     says(CONFIG, &["loss.mse=0", "loss.ssim=0"], &["loss.mse"]);
     says(CONFIG, &["model.variant=S-B/4x8"], &["one frame"]);
     says(CONFIG, &["model.variant=nonsense"], &["nonsense"]);
     // A fault of the file itself comes with its line.
     let typo = CONFIG.replace("lr = 1e-3", "lrr = 1e-3");
     says(&typo, &[], &["lrr = 1e-3", "did you mean `lr`?"]);
-    let config = shop.config(&["train.lr=3e-4", "data.augment.recipe=paper", "evaluate.samples=3"]);
+    let config = shop.config(&["train.lr=3e-4", "data.augment.recipe=paper", "validation.samples=3"]);
     assert_eq!((config.train.lr, config.validation.samples), (3e-4, 3));
     // What is written down reads back the same.
     let text = toml::to_string(&config).unwrap();
@@ -326,19 +361,23 @@ fn a_folder_belongs_to_one_run() {
     let shop = Workshop::new();
     let config = shop.config(&[]);
     let says = |folder: &Path, start: Start, word: &str| {
-        let error = run(&config, folder, start).unwrap_err().to_string();
-        assert!(error.contains(word), "{word}: {error}");
+        let error = run(&config, folder, start).unwrap_err();
+        assert!(error.to_string().contains(word), "{word}: {error}");
+        error
     };
     // Somebody else's folder.
-    says(&shop.path("images"), Start::New, "not empty");
-    says(&shop.path("images"), RESUME, "not empty");
+    for start in [Start::New, RESUME] {
+        let error = says(&shop.path("images"), start, "not empty");
+        assert!(matches!(error, Error::Occupied { .. }), "{error:?}");
+    }
     // Another process at work, which holds the lock and half a checkpoint.
     let folder = shop.path("run");
     fs::create_dir_all(folder.join("checkpoints/.vitok-half")).unwrap();
     fs::write(folder.join("events.jsonl"), "").unwrap();
     let lock = fs::File::create(folder.join(".lock")).unwrap();
     lock.lock().unwrap();
-    says(&folder, RESUME, "another process");
+    let error = says(&folder, RESUME, "another process");
+    assert!(matches!(error, Error::InUse { .. }), "{error:?}");
     assert!(folder.join("checkpoints/.vitok-half").exists());
     drop(lock);
     fs::remove_dir_all(&folder).unwrap();
@@ -366,23 +405,19 @@ fn a_failed_checkpoint_is_a_warning_until_the_end() {
     let folder = shop.path("run");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("events.jsonl"), "").unwrap();
-    let never = AtomicBool::new(false);
-    let mut watcher = Watcher::default();
+    let watcher = Watcher::default();
     let config = shop.config(&[]);
     // Nothing can be written below a file, nor a folder over one.
     fs::write(folder.join("samples"), "in the way").unwrap();
     fs::create_dir(folder.join("checkpoints")).unwrap();
     fs::write(folder.join("checkpoints/step-00000004"), "in the way").unwrap();
     fs::write(folder.join("checkpoints/step-00000006"), "in the way").unwrap();
-    let outcome = train(&config, &folder, RESUME, &Device::flex(), &never, &mut watcher);
+    let outcome = train(&config, &folder, RESUME, &Device::flex(), &watcher);
     let error = outcome.unwrap_err().to_string();
     assert!(error.contains("step-00000006"), "{error}");
-    let warned = |word: &str| watcher.warnings.iter().any(|w| w.contains(word));
-    assert!(
-        warned("no checkpoint at step 4") && warned("samples"),
-        "{:?}",
-        watcher.warnings
-    );
+    let warnings = watcher.warnings.lock().unwrap();
+    let warned = |word: &str| warnings.iter().any(|warning| warning.contains(word));
+    assert!(warned("no checkpoint at step 4") && warned("samples"), "{warnings:?}");
     // With room again, the run goes on from the checkpoint it has.
     fs::remove_file(folder.join("checkpoints/step-00000004")).unwrap();
     fs::remove_file(folder.join("checkpoints/step-00000006")).unwrap();
@@ -396,19 +431,21 @@ fn a_failed_checkpoint_is_a_warning_until_the_end() {
 #[test]
 fn training_that_diverges_says_so() {
     let shop = Workshop::new();
-    let config = shop.config(&["train.lr=1e30", "train.clip=0", "train.ema=0"]);
-    let error = run(&config, &shop.path("run"), Start::New).unwrap_err().to_string();
-    assert!(error.contains("diverged") && error.contains("train.lr"), "{error}");
+    let config = shop.config(&["train.lr=1e30", "train.grad_clip=0", "train.ema_decay=0"]);
+    let error = run(&config, &shop.path("run"), Start::New).unwrap_err();
+    assert!(matches!(error, Error::Diverged { .. }), "{error:?}");
+    assert!(error.to_string().contains("diverged"), "{error}");
+    assert_eq!(error.remedies(), [Remedy::LowerLearningRate]);
     // What was ruined is not saved.
     let newest = events(&shop.path("run"));
     assert!(newest.iter().all(|e| e["event"] != "end"));
 }
 
-/// Images of many sizes, some not of whole patches.
 fn clips(images: &[Image]) -> Vec<Clip> {
     images.iter().cloned().map(Clip::from).collect()
 }
 
+/// Images of many sizes, some not of whole patches.
 fn ragged() -> Vec<Image> {
     [(16, 16), (9, 14), (16, 16), (21, 8), (12, 7)]
         .iter()
@@ -428,10 +465,10 @@ fn every_parameter_gets_a_gradient() {
         ..Default::default()
     };
     for variant in ["w16_d2_h2/1x4x4", "paper:w24_d1_h2/1x4x4"] {
-        let plan = vitok::tokenizer::vit::ModelConfig::of_variant(variant).unwrap();
-        let model = VitTokenizer::random(plan.clone(), 1, &device).unwrap();
-        let batch = batch_of(&clips(&ragged()), &plan, &device).unwrap();
-        let (total, losses) = loss(model.network(), &plan, &batch, &all, &[1]).unwrap();
+        let model_config = ModelConfig::of_variant(variant).unwrap();
+        let model = VitTokenizer::random(model_config.clone(), 1, &device).unwrap();
+        let batch = batch_of(&clips(&ragged()), &model_config, &device).unwrap();
+        let (total, losses) = loss(model.network(), &model_config, &batch, &all, &[1]).unwrap();
         assert!(losses.mse.is_some() && losses.charbonnier.is_some());
         assert!(losses.one_minus_ssim.is_some());
         assert_eq!(losses.kl.is_some(), variant.starts_with("paper"));
@@ -447,16 +484,16 @@ fn every_parameter_gets_a_gradient() {
 #[test]
 fn padding_and_company_do_not_change_the_loss() {
     let device = Device::flex().autodiff();
-    let plan = vitok::tokenizer::vit::ModelConfig::of_variant("w16_d1_h2/1x4x4").unwrap();
-    let model = VitTokenizer::random(plan.clone(), 1, &device).unwrap();
+    let model_config = ModelConfig::of_variant("w16_d1_h2/1x4x4").unwrap();
+    let model = VitTokenizer::random(model_config.clone(), 1, &device).unwrap();
     let config = LossConfig {
         charbonnier: 0.5,
         ssim: 0.25,
         ..Default::default()
     };
     let of = |images: &[Image]| {
-        let batch = batch_of(&clips(images), &plan, &device).unwrap();
-        loss(model.network(), &plan, &batch, &config, &[1]).unwrap().1
+        let batch = batch_of(&clips(images), &model_config, &device).unwrap();
+        loss(model.network(), &model_config, &batch, &config, &[1]).unwrap().1
     };
     let together = of(&ragged());
     let alone: Vec<_> = ragged().iter().map(|p| of(std::slice::from_ref(p))).collect();
@@ -478,23 +515,23 @@ fn padding_and_company_do_not_change_the_loss() {
     assert!((together.loss - sum).abs() < 1e-5 * sum);
 }
 
-/// A batch in one part or in three: the same step, up to rounding.
+/// A batch in one micro-batch or in three: the same step, up to rounding.
 #[test]
-fn parts_of_a_batch_add_up() {
+fn micro_batches_add_up() {
     let shop = Workshop::new();
     let images: Vec<Image> = (0..6).map(|i| image(i, 16, 16)).collect();
-    let after = |parts: usize| -> BTreeMap<String, Vec<f32>> {
+    let after = |micro_batches: usize| -> BTreeMap<String, Vec<f32>> {
         let changes = [
-            format!("train.micro_batches={parts}"),
+            format!("train.micro_batches={micro_batches}"),
             "model.bottleneck=layer-norm".into(),
         ];
         let config = shop.config(&changes.each_ref().map(String::as_str));
         let mut trainer = Trainer::new(&config, &Device::flex()).unwrap();
         let step = trainer.step(clips(&images)).unwrap();
-        assert!(step.gradient_norm > 0.0 && step.losses.mse.is_some());
+        assert!(step.grad_norm > 0.0 && step.losses.mse.is_some());
         let state = trainer.checkpoint(0.0).optimizer.into_iter();
         state
-            .filter(|(name, _)| name.starts_with("mean."))
+            .filter(|(name, _)| name.starts_with("exp_avg."))
             .map(|(name, mean)| (name, mean.try_into_vec_as().unwrap()))
             .collect()
     };

@@ -13,9 +13,9 @@ fn host<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.try_into_vec_as().unwrap()
 }
 
-fn descend<M: Module>(optimizer: &mut Optimizer, module: M, loss: Tensor<1>, rate: f64) -> (M, f64) {
+fn descend<M: Module>(optimizer: &mut Optimizer, module: M, loss: Tensor<1>, lr: f64) -> (M, f64) {
     let gradients = params::gradients(&module, &loss.backward());
-    optimizer.step(module, gradients, rate, None).unwrap()
+    optimizer.step(module, gradients, lr, None).unwrap()
 }
 
 #[test]
@@ -26,12 +26,12 @@ fn the_schedule_warms_up_and_falls() {
         warmup_steps: 4,
         steps: 105,
     };
-    let rates: Vec<f64> = (0..200).map(|i| schedule.lr(i)).collect();
-    assert_eq!(rates[..5], [0.2, 0.4, 0.6, 0.8, 1.0]);
-    assert!((rates[54] - 0.55).abs() < 1e-12, "half way down in the middle");
-    assert!((rates[104] - 0.1).abs() < 1e-12, "the last step");
-    assert_eq!(rates[150], rates[104], "and it stays there");
-    assert!(rates[4..105].windows(2).all(|w| w[1] < w[0]));
+    let lrs: Vec<f64> = (0..200).map(|i| schedule.lr(i)).collect();
+    assert_eq!(lrs[..5], [0.2, 0.4, 0.6, 0.8, 1.0]);
+    assert!((lrs[54] - 0.55).abs() < 1e-12, "half way down in the middle");
+    assert!((lrs[104] - 0.1).abs() < 1e-12, "the last step");
+    assert_eq!(lrs[150], lrs[104], "and it stays there");
+    assert!(lrs[4..105].windows(2).all(|w| w[1] < w[0]));
     let short = Schedule {
         warmup_steps: 0,
         steps: 1,
@@ -92,12 +92,12 @@ fn adamw_follows_its_formula() {
 fn one_batch_is_learnt_by_heart() {
     let device = Device::flex().autodiff();
     for variant in ["w48_d2_h2/1x4x48", "paper:w48_d1_h2/1x4x48"] {
-        let plan = ModelConfig::of_variant(variant).unwrap();
-        let model = VitTokenizer::random(plan.clone(), 5, &device).unwrap();
+        let config = ModelConfig::of_variant(variant).unwrap();
+        let model = VitTokenizer::random(config.clone(), 5, &device).unwrap();
         let mut network = model.network().clone();
         let range = burn::tensor::Distribution::Uniform(-1.0, 1.0);
         let clips = [(); 2].map(|()| Tensor::<4>::random([3, 1, 8, 8], range, &device));
-        let patches = patchify(&clips, plan.tubelet, None).unwrap();
+        let patches = patchify(&clips, config.tubelet, None).unwrap();
         let mut optimizer = Optimizer::new(OptimizerConfig {
             weight_decay: 0.0,
             ..Default::default()
@@ -114,16 +114,15 @@ fn one_batch_is_learnt_by_heart() {
                 .encoder
                 .as_ref()
                 .unwrap()
-                .encode(&plan, &patches, &mut Activations::off());
+                .encode(&config, &patches, &mut Activations::off());
             let out = network
                 .decoder
                 .as_ref()
                 .unwrap()
-                .decode(&plan, &code.latents, &mut Activations::off());
+                .decode(&config, &code.latents, &mut Activations::off());
             let loss = mse(out.tokens, patches.tokens.clone());
             error = f64::from(host(loss.clone())[0]);
-            let rate = schedule.lr(step);
-            let (stepped, _) = descend(&mut optimizer, network, loss, rate);
+            let (stepped, _) = descend(&mut optimizer, network, loss, schedule.lr(step));
             network = stepped;
         }
         let psnr = 10.0 * (4.0 / error).log10();
@@ -161,6 +160,6 @@ fn a_resumed_optimizer_goes_on_as_if_nothing_happened() {
     let half = run(start(), &mut Optimizer::new(config), 3);
     let other = run(half, &mut forgetful, 3);
     assert_ne!(host(straight.matrix.val()), host(other.matrix.val()));
-    let odd = first.state().filter(|(name, _)| name != "square.bias");
+    let odd = first.state().filter(|(name, _)| name != "exp_avg_sq.bias");
     assert!(Optimizer::resume(config, 3, odd).is_err());
 }

@@ -1,5 +1,6 @@
 //! What a stack of transformer blocks is built from.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One stack of blocks.
@@ -24,7 +25,7 @@ impl StackConfig {
 }
 
 /// Which tokens of one clip attend to each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Attention {
     /// Every token to every token.
@@ -37,7 +38,7 @@ pub enum Attention {
 }
 
 /// How attention and MLP are wired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlockKind {
     /// The paper's: `x += attn(LN(x)); x += mlp(LN(x))`, with biases and a final LayerNorm.
@@ -47,7 +48,7 @@ pub enum BlockKind {
 }
 
 /// The axes of a token's position in the rotary embedding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Rope {
     /// Row and column, half of a head's pairs each (v2). A clip's frames are encoded one by one.
     #[serde(rename = "2d")]

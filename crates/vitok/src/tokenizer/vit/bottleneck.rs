@@ -1,6 +1,7 @@
 //! From the encoder's last tokens to the latents (paper, section 2; v2).
 
 use burn::tensor::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::ModelConfig;
@@ -11,7 +12,7 @@ use crate::patches::{BatchLayout, TokenBatch};
 const LOGVAR_RANGE: (f64, f64) = (-30.0, 20.0);
 
 /// How the encoder's last tokens become the latents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bottleneck {
     /// Mean and log-variance of a Gaussian (paper, section 2).

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bottleneck::Bottleneck;
@@ -15,21 +16,22 @@ use crate::toml_file::read_toml;
 /// variant = "S-B/4x16"
 /// attention = "block-causal"     # or "full", or { window = 512 }
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpec {
-    /// A name as [`super::Variant`] reads it.
+    /// The network's sizes, such as `S-B/16` or `w96_d2_h2/1x8x16`: encoder and decoder, then frames x pixels a side of a
+    /// token x latent channels.
     pub variant: String,
-    /// Which tokens attend to each other. Default: full.
+    /// Which tokens of a clip attend to each other. Default: full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attention: Option<Attention>,
-    /// How a block is wired. Default: the family's.
+    /// How attention and MLP of a block are wired. Default: that of the variant's family.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<BlockKind>,
-    /// How the encoder's output becomes the latents. Default: the family's.
+    /// How the encoder's output becomes the latents. Default: that of the variant's family.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bottleneck: Option<Bottleneck>,
-    /// Which axes rotate. Default: 3D for the paper and for tubelets of several frames, else 2D.
+    /// Axes of the rotary position embedding. Default: 3d for the paper's family and for tokens of several frames, else 2d.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rope: Option<Rope>,
     /// Initial LayerScale of parallel blocks. Default 1e-4 (ViTok-v2).
