@@ -7,7 +7,7 @@
 //! | other `[out, in]` weights | Glorot uniform: U(-a, a), a = sqrt(6 / (in + out)) |
 //! | norm weights | 1 |
 //! | biases | 0 |
-//! | `layer_scale.gamma` | the plan's `layer-scale` (v2: 1e-4) |
+//! | `layer_scale.gamma` | the model config's `layer_scale` (v2: 1e-4) |
 //!
 //! Each parameter draws from its own generator, seeded by (seed, name), so a value depends neither
 //! on the device nor on which other parameters exist.

@@ -1,11 +1,11 @@
-//! The gated MLP (SwiGLU): `fc2(silu(gate) * value)`.
+//! The gated MLP (SwiGLU, Shazeer, 2020).
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation};
 
-use super::Linear;
+use super::linear::Linear;
 
-/// `fc1` gives value and gate in one product.
+/// `fc2(silu(gate) * value)`, value and gate from the one linear layer `fc1`.
 #[derive(Module, Debug)]
 pub struct GatedMlp {
     /// `[2 * hidden, C]`: value first, then gate (v2's order).

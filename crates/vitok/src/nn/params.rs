@@ -30,7 +30,7 @@ pub fn for_each<M: Module>(module: &M, visit: impl FnMut(&str, &[usize], &dyn Pa
     });
 }
 
-/// Every parameter's value, flat and without its history.
+/// Every parameter's value, flat and outside of the autodiff graph.
 pub fn values<M: Module>(module: &M) -> BTreeMap<String, Tensor<1>> {
     let mut all = BTreeMap::new();
     for_each(module, |name, _, parameter| {
@@ -50,8 +50,9 @@ pub fn gradients<M: Module>(module: &M, gradients: &Gradients) -> BTreeMap<Strin
     all
 }
 
-/// Replaces every parameter by what `update` returns for its name, rank and flat value, which has
-/// no other owner if the module has none. The module must be on a device that differentiates.
+/// Replaces every parameter by what `update` returns for its name, rank and flat value. If nothing but the module holds
+/// the parameters, `update` gets the only reference to a value and can change it in place. The module must be on an
+/// autodiff device.
 pub fn update<M: Module>(module: M, update: impl FnMut(&str, usize, Tensor<1>) -> Tensor<1>) -> M {
     module.map(&mut Updater {
         path: Vec::new(),
@@ -61,9 +62,9 @@ pub fn update<M: Module>(module: M, update: impl FnMut(&str, usize, Tensor<1>) -
 
 /// A parameter of any rank.
 pub trait Parameter {
-    /// Something that reads the values later. Holding it holds the tensor, not a copy.
+    /// A function that reads the values later. It holds the tensor, not a copy.
     fn reader(&self) -> Reader;
-    /// The value, flat and without its history.
+    /// The value, flat and outside of the autodiff graph.
     fn flat(&self) -> Tensor<1>;
     /// Its gradient, flat, if it has one.
     fn gradient(&self, gradients: &Gradients) -> Option<Tensor<1>>;
