@@ -14,7 +14,7 @@ use super::panels::{Heads, Panel, PanelLayout};
 use super::simd::{dispatch, vectorized};
 use super::softmax::OnlineSoftmax;
 
-/// The score of a key that a query does not attend to; its weight is 0 in any softmax with a key that it does.
+/// The score of a key that a query does not attend to; its weight vanishes beside that of any visible key.
 const MASKED: f32 = -1e30;
 
 /// Panels of queries that share what is read of keys and values.
@@ -34,11 +34,11 @@ pub fn attention(
 ) {
     let size = heads.dim * TILE;
     let count = out.len() / (heads.count * size);
-    let tiles = count * heads.count;
-    let most = (tiles / (4 * rayon::current_num_threads())).clamp(1, QUERY_PANELS);
+    let tile_count = count * heads.count;
+    let most = (tile_count / (4 * rayon::current_num_threads())).clamp(1, QUERY_PANELS);
     let mut outs = out.chunks_mut(size);
     let mut lses = lse.map(|lse| rows_mut(lse).iter_mut());
-    let mut tasks: Vec<(usize, Vec<QueryTile>)> = Vec::with_capacity(tiles);
+    let mut tasks: Vec<(usize, Vec<QueryTile>)> = Vec::with_capacity(tile_count);
     let mut start = 0;
     let panels = &layout.panels[first..first + count];
     for sequence in panels.chunk_by(|a, b| a.sequence == b.sequence) {
