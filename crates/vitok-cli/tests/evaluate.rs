@@ -13,7 +13,7 @@ use image::imageops::blur;
 use image::{Frame, Rgb, RgbImage};
 use serde_json::Value;
 use vitok::Device;
-use vitok::features::{Backbone, EfficientNetLite0, Source};
+use vitok::features::{Backbone, EfficientNetLite0, StateDictLoader};
 use vitok::weights::{Dtype, NewTensor, write_tensors};
 
 use run::{err, fails, out, succeeds, vitok};
@@ -26,10 +26,10 @@ static WEIGHTS: LazyLock<Vec<String>> = LazyLock::new(|| {
     fs::create_dir_all(&folder).unwrap();
     let device = Device::flex();
     let mut all = Vec::new();
-    let mut add = |name: &str, load: &dyn Fn(&Source)| {
+    let mut add = |name: &str, load: &dyn Fn(&StateDictLoader)| {
         let asked = Arc::new(Mutex::new(BTreeMap::new()));
         let notes = asked.clone();
-        load(&Source::made(
+        load(&StateDictLoader::from_fn(
             move |name, shape| {
                 let values = random(name, shape);
                 let array = (shape.to_vec(), values.clone());

@@ -1,20 +1,16 @@
 //! From what the passes found to the report.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
-use super::evaluation::{Evaluation, ORIGINALS, Passed, Passes};
+use super::evaluation::{Evaluation, Passed, Passes};
 use super::examples::{self, Examples};
 use super::explain::explain;
 use super::gallery;
 use super::metric::Metric;
-use super::report::{MetricUsed, ModelScores, ProtocolUsed, Report, Score, Skipped};
-use super::store::StoredClip;
+use super::provenance::{image_names, protocol_used, skipped, subject, warnings};
+use super::report::{MetricUsed, ModelScores, Report, Score};
 use super::summary::{Reference, Summary};
 use crate::Result;
-use crate::files::{hexadecimal, sha256_of_file};
 use crate::metrics::{FeatureStatistics, write_statistics};
 
 /// What a code takes: rows of the report above the metrics.
@@ -73,29 +69,20 @@ pub(super) fn report(evaluation: &Evaluation, passes: &Passes) -> Result<Report>
         skipped,
         metrics,
         models,
-        images: match (config.is_unpaired(), passes.candidates.first()) {
-            (false, Some(passed)) => without_folder(&passed.clips),
-            _ => Vec::new(),
-        },
+        images: image_names(evaluation, passes),
         shown,
         sheet,
     })
 }
 
-impl Passed {
-    /// The clips that are not skipped.
-    fn scored(&self) -> impl Iterator<Item = &StoredClip> {
-        self.clips.iter().filter(|clip| clip.skipped.is_none())
-    }
-
-    fn summary<'a>(&'a self, evaluation: &Evaluation) -> Summary<'a> {
-        Summary {
-            store: &self.folder,
-            clips: &self.clips,
-            network: evaluation.protocol.network,
-            resamples: evaluation.config.resamples,
-            kid: evaluation.config.kid,
-        }
+/// How the scores of a pass are made.
+fn summary<'a>(evaluation: &Evaluation, passed: &'a Passed) -> Summary<'a> {
+    Summary {
+        store: &passed.folder,
+        clips: &passed.clips,
+        network: evaluation.protocol.network,
+        resamples: evaluation.config.resamples,
+        kid: evaluation.config.kid,
     }
 }
 
@@ -103,7 +90,7 @@ impl Passed {
 fn reference(evaluation: &Evaluation, passes: &Passes) -> Result<Option<Reference>> {
     Ok(match (&passes.originals, &evaluation.statistics) {
         (_, Some(statistics)) => Some(Reference::Statistics(statistics.clone())),
-        (Some(passed), None) => Some(Reference::Features(passed.summary(evaluation).features()?)),
+        (Some(passed), None) => Some(Reference::Features(summary(evaluation, passed).features()?)),
         (None, None) => None,
     })
 }
@@ -113,7 +100,7 @@ type Scores = (BTreeMap<String, Score>, BTreeMap<String, Vec<Option<f64>>>);
 
 fn scores(evaluation: &Evaluation, passed: &Passed, reference: Option<&Reference>) -> Result<Scores> {
     let metrics = &evaluation.networks.metrics;
-    let summary = passed.summary(evaluation);
+    let summary = summary(evaluation, passed);
     let (mut scores, mut per_image) = (BTreeMap::new(), BTreeMap::new());
     let costs = [
         summary.mean_cost(|clip| clip.values),
@@ -213,126 +200,4 @@ fn examples(evaluation: &Evaluation, passes: &Passes) -> Result<Examples> {
         &whole,
         &titles.collect::<Vec<_>>(),
     )
-}
-
-fn protocol_used(evaluation: &Evaluation, passes: &Passes) -> ProtocolUsed {
-    let originals = passes.originals.as_ref().or(passes.candidates.first());
-    let (reference, reference_hash, reference_count) = match (&evaluation.statistics, &evaluation.config.reference) {
-        (Some(statistics), Some(path)) => {
-            let hash = sha256_of_file(path).unwrap_or_default();
-            (path.display().to_string(), hash, statistics.count.unwrap_or(0))
-        }
-        _ => {
-            let scored: Vec<&StoredClip> = originals.into_iter().flat_map(Passed::scored).collect();
-            (
-                evaluation.config.originals.join(", "),
-                pixels_hash(&scored),
-                scored.len(),
-            )
-        }
-    };
-    ProtocolUsed {
-        name: evaluation.protocol.title(),
-        text: evaluation.protocol.text(),
-        reference,
-        reference_hash,
-        reference_count,
-    }
-}
-
-fn skipped(evaluation: &Evaluation, passes: &Passes) -> Vec<Skipped> {
-    let originals = passes.originals.iter().map(|passed| (ORIGINALS, passed));
-    let names = evaluation.candidates.iter().map(|open| open.name());
-    let all = originals.chain(names.zip(&passes.candidates));
-    let mut skipped = Vec::new();
-    for (side, passed) in all {
-        let reasons = passed
-            .clips
-            .iter()
-            .filter_map(|clip| Some((&clip.name, clip.skipped.as_ref()?)));
-        skipped.extend(reasons.map(|(file, reason)| Skipped::new(file, side, reason)));
-    }
-    let unread = evaluation.unread.iter();
-    skipped.extend(unread.map(|(file, reason)| Skipped::new(file, "data for PCA", reason)));
-    skipped
-}
-
-impl Skipped {
-    fn new(file: &str, side: &str, reason: &str) -> Self {
-        // Reasons that name the file need not do so twice.
-        let reason = reason.strip_prefix(&format!("{file}: ")).unwrap_or(reason);
-        Self {
-            file: file.to_owned(),
-            reason: format!("{side}: {reason}"),
-        }
-    }
-}
-
-fn warnings(evaluation: &Evaluation, models: &[ModelScores], skipped: usize) -> Vec<String> {
-    let protocol = &evaluation.protocol;
-    let mut warnings = evaluation.networks.missing.warnings.clone();
-    let dims = protocol.network.features();
-    let few = models.iter().map(|model| model.count).min().unwrap_or(0);
-    if evaluation.networks.metrics.contains(&Metric::Frechet) && few < dims {
-        let [frechet, kid] = [Metric::Frechet, Metric::Kid].map(|metric| metric.title(protocol.network));
-        warnings.push(format!(
-            "{frechet} of {few} images on {dims} features: too high, and not to be compared with any of another number \
-             of images. {kid} hardly depends on it"
-        ));
-    }
-    if let Some((name, count)) = protocol.expected
-        && models.iter().any(|model| model.count != count)
-    {
-        warnings.push(format!(
-            "{} is meant for {name}, which has {count} images; these are {few}",
-            protocol.name
-        ));
-    }
-    if skipped > 0 {
-        warnings.push(format!("{skipped} images were skipped; see the list"));
-    }
-    if let (Some(originals), false) = (&evaluation.originals, evaluation.config.is_unpaired()) {
-        for open in &evaluation.candidates {
-            let outputs = open.files.as_ref().map_or(0, |(files, _)| files.len());
-            if let Some(left @ 1..) = outputs.checked_sub(originals.len()) {
-                warnings.push(format!(
-                    "{}: {left} outputs more than originals, not looked at",
-                    open.name()
-                ));
-            }
-        }
-    }
-    warnings
-}
-
-/// What is evaluated, in words.
-fn subject(originals: &[String]) -> String {
-    match originals {
-        [] => "generated images".into(),
-        [one] => Path::new(one)
-            .file_name()
-            .map_or(one.clone(), |name| name.to_string_lossy().into()),
-        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
-    }
-}
-
-/// Names without the folder that all of them are in.
-fn without_folder(clips: &[StoredClip]) -> Vec<String> {
-    let mut names = clips.iter().map(|clip| clip.name.as_str());
-    let folder = |name: &str| name.rfind('/').map_or(0, |slash| slash + 1);
-    let mut common = names.next().map_or("", |name| &name[..folder(name)]);
-    for name in names {
-        while !name.starts_with(common) {
-            common = &common[..folder(&common[..common.len() - 1])];
-        }
-    }
-    let names = clips.iter().map(|clip| clip.name[common.len()..].to_owned());
-    names.collect()
-}
-
-/// SHA-256 of the pixels of a set, whatever its files are called and in whichever order they come.
-fn pixels_hash(clips: &[&StoredClip]) -> String {
-    let mut hashes: Vec<&str> = clips.iter().map(|clip| clip.pixels.as_str()).collect();
-    hashes.sort_unstable();
-    hexadecimal(&Sha256::digest(hashes.concat()))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::candidate::Candidate;
 use super::clip_set::ClipSet;
-use crate::data::prefetch::{Limits, ahead};
+use crate::data::prefetch::{PrefetchLimits, prefetch};
 use crate::observe::{Event, Observer};
 use crate::tokenizer::Tokenizer;
 use crate::tokenizer::baselines::{Bicubic, CodeSize, Jpeg, Pca, PcaFit};
@@ -126,9 +126,9 @@ impl Baselines {
         clips
             .warnings()
             .for_each(|warning| observer.event(Event::Warning(warning)));
-        let limits = Limits {
-            threads: rayon::current_num_threads(),
-            places: PREFETCH,
+        let limits = PrefetchLimits {
+            workers: rayon::current_num_threads(),
+            items: PREFETCH,
             bytes: PREFETCH_BYTES,
         };
         let mut fit = PcaFit::new(self.size.tubelet.patch);
@@ -137,7 +137,7 @@ impl Baselines {
             done: 0,
             total: clips.len() as u64,
         });
-        let fitted = ahead(
+        let fitted = prefetch(
             clips.len(),
             limits,
             |index| clips.size_hint(index),

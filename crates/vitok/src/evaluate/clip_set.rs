@@ -59,7 +59,10 @@ impl ClipSet {
             max_frames: options.max_frames,
         };
         for input in inputs {
-            let excluded = options.exclude.and_then(|folder| below(folder, Path::new(input)));
+            let excluded = match options.exclude {
+                Some(folder) => below(folder, Path::new(input))?,
+                None => None,
+            };
             let is_input = |path: &Path| !excluded.as_ref().is_some_and(|folder| path.starts_with(folder));
             match options.max_frames {
                 1 => set.add_images(input, is_input)?,
@@ -222,11 +225,22 @@ fn key(input: &Path, path: &Path) -> String {
     below.with_extension("").to_string_lossy().replace('\\', "/")
 }
 
-/// `folder` as a path that begins with `input`, if it lies below it.
-fn below(folder: &Path, input: &Path) -> Option<PathBuf> {
-    let (folder, real) = (real_path(folder), input.canonicalize().ok()?);
-    let below = folder.strip_prefix(&real).ok()?;
-    (real.is_dir() && !below.as_os_str().is_empty()).then(|| input.join(below))
+/// The folder `out` as a path that begins with `input`, if it lies below that.
+///
+/// # Errors
+/// [`Error::Occupied`] if it is the input itself.
+fn below(out: &Path, input: &Path) -> Result<Option<PathBuf>> {
+    let Some(real) = input.canonicalize().ok().filter(|real| real.is_dir()) else {
+        return Ok(None);
+    };
+    match real_path(out).strip_prefix(&real) {
+        Ok(rest) if rest.as_os_str().is_empty() => Err(Error::Occupied {
+            path: out.to_owned(),
+            reason: "holds images that are scored: the sheet of the report would be taken for one of them".into(),
+        }),
+        Ok(rest) => Ok(Some(input.join(rest))),
+        Err(_) => Ok(None),
+    }
 }
 
 /// The path without links, as far as it exists.

@@ -9,8 +9,8 @@ use super::baselines::Unread;
 use super::candidate::{Candidate, OutputSource};
 use super::clip_set::{ClipSet, ClipSetOptions};
 use super::config::EvaluateConfig;
-use super::matching::matched;
 use super::networks::{self, Networks, Wanted};
+use super::open_candidate::OpenCandidate;
 use super::pairs::{ClipPairs, Outputs};
 use super::pass::Pass;
 use super::protocol::Protocol;
@@ -39,13 +39,6 @@ pub(super) struct Evaluation<'a> {
     stores: StoreFolder,
 }
 
-/// A candidate with its files opened.
-pub(super) struct OpenCandidate {
-    pub(super) candidate: Candidate,
-    /// Its outputs on disk, and for each original the number of its output.
-    pub(super) files: Option<(ClipSet, Vec<Option<usize>>)>,
-}
-
 /// Where the stores are; a temporary folder is removed with it.
 struct StoreFolder {
     path: PathBuf,
@@ -56,6 +49,13 @@ struct StoreFolder {
 pub(super) struct Passed {
     pub(super) folder: PathBuf,
     pub(super) clips: Vec<StoredClip>,
+}
+
+impl Passed {
+    /// The clips that are not skipped.
+    pub(super) fn scored(&self) -> impl Iterator<Item = &StoredClip> {
+        self.clips.iter().filter(|clip| clip.skipped.is_none())
+    }
 }
 
 /// All passes of an evaluation.
@@ -88,10 +88,9 @@ impl<'a> Evaluation<'a> {
         if let Some(baselines) = &config.baselines {
             baselines.check()?;
         }
-        let all_originals = originals
-            .as_ref()
-            .map(ClipSet::identities)
-            .filter(|_| config.fits_pca());
+        // Looking up the true path of every file takes its time, so only where there is a use.
+        let to_fit = originals.as_ref().filter(|_| config.fits_pca());
+        let all_originals = to_fit.map(ClipSet::identities).unwrap_or_default();
         if let (Some(originals), Some(limit)) = (&mut originals, config.limit) {
             originals.limit(limit);
         }
@@ -103,34 +102,17 @@ impl<'a> Evaluation<'a> {
             .chain(candidates.iter().flat_map(OpenCandidate::file_set));
         sets.flat_map(ClipSet::warnings)
             .for_each(|warning| observer.event(Event::Warning(warning)));
-        for name in config.weights.keys() {
-            PretrainedWeights::by_name(name)?;
-        }
-        let wanted = Wanted {
-            metrics: config.metrics.as_deref(),
-            paired: !config.is_unpaired(),
-            max_frames: config.max_frames,
-        };
-        let networks = networks::load(&wanted, &protocol, &config.weights, device)?;
-        if networks.metrics.is_empty() {
-            return Err(Error::InvalidArgument(format!(
-                "no score is left:\n{}",
-                networks.missing.warnings.join("\n")
-            )));
-        }
+        let networks = load_networks(config, &protocol, device)?;
         let statistics = match &config.reference {
             Some(path) => Some(statistics_for(path, &protocol)?),
             None => None,
         };
         let mut unread = Vec::new();
         if let Some(baselines) = &config.baselines {
-            let (codes, failed) = baselines.candidates(open, &all_originals.unwrap_or_default(), observer)?;
+            let (codes, failed) = baselines.candidates(open, &all_originals, observer)?;
             unread = failed;
-            candidates.extend(
-                codes
-                    .into_iter()
-                    .map(|candidate| OpenCandidate { candidate, files: None }),
-            );
+            let codes = codes.into_iter();
+            candidates.extend(codes.map(|candidate| OpenCandidate { candidate, files: None }));
         }
         let mut names = BTreeSet::new();
         if let Some(twice) = candidates.iter().find(|one| !names.insert(one.name())) {
@@ -250,50 +232,6 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-impl OpenCandidate {
-    /// Opens a candidate's files, and finds the output of each original where there are `originals`.
-    fn open(
-        candidate: &Candidate,
-        originals: Option<&ClipSet>,
-        max_frames: usize,
-        open: impl Fn(&[String]) -> Result<ClipSet>,
-    ) -> Result<Self> {
-        let files = match candidate.source() {
-            OutputSource::Codec { codec, .. } => {
-                let needed = codec.min_frames();
-                if needed > 1 && max_frames == 1 {
-                    return Err(Error::TooFewFrames {
-                        what: candidate.name().to_owned(),
-                        needed,
-                        most: max_frames,
-                    });
-                }
-                None
-            }
-            OutputSource::Files(data) => {
-                let files = open(std::slice::from_ref(data))?;
-                let matched = match originals {
-                    Some(originals) => matched(originals, &files)?,
-                    None => Vec::new(),
-                };
-                Some((files, matched))
-            }
-        };
-        Ok(Self {
-            candidate: candidate.clone(),
-            files,
-        })
-    }
-
-    pub(super) fn name(&self) -> &str {
-        self.candidate.name()
-    }
-
-    fn file_set(&self) -> Option<&ClipSet> {
-        self.files.as_ref().map(|(files, _)| files)
-    }
-}
-
 impl StoreFolder {
     /// That of an evaluation's folder, or a temporary one.
     fn new(out: Option<&Path>) -> Result<Self> {
@@ -310,6 +248,26 @@ impl StoreFolder {
             _temporary: Some(temporary),
         })
     }
+}
+
+/// Loads the networks of the metrics, of which at least one must be left.
+fn load_networks(config: &EvaluateConfig, protocol: &Protocol, device: &Device) -> Result<Networks> {
+    for name in config.weights.keys() {
+        PretrainedWeights::by_name(name)?;
+    }
+    let wanted = Wanted {
+        metrics: config.metrics.as_deref(),
+        paired: !config.is_unpaired(),
+        max_frames: config.max_frames,
+    };
+    let networks = networks::load(&wanted, protocol, &config.weights, device)?;
+    if networks.metrics.is_empty() {
+        return Err(Error::InvalidArgument(format!(
+            "no score is left:\n{}",
+            networks.missing.warnings.join("\n")
+        )));
+    }
+    Ok(networks)
 }
 
 /// Reads statistics of the originals, and refuses those of another network's features.

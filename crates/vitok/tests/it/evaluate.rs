@@ -48,7 +48,7 @@ impl Blur {
         let (width, height) = (image.width(), image.height());
         let rgb = image.rgb();
         let value = |i: usize| {
-            let left = if i / 3 % width == 0 { i } else { i - 3 };
+            let left = if (i / 3).is_multiple_of(width) { i } else { i - 3 };
             ((u16::from(rgb[i]) + u16::from(rgb[left])) / 2) as u8
         };
         Image::new(width, height, (0..rgb.len()).map(value).collect())
@@ -326,6 +326,10 @@ fn the_report_is_written_as_json_table_page_and_sheet() {
     let page = fs::read_to_string(out.join("report.html")).unwrap();
     assert_eq!(page.matches("data:image/png;base64,").count(), 3 * 2);
     assert!(page.contains("vitok evaluate a") && !page.contains("/*DATA*/"));
+    // The folder of the originals itself would hold the sheet among them.
+    config.out = Some(originals);
+    let error = run(&config).unwrap_err();
+    assert!(matches!(error, Error::Occupied { .. }), "{error}");
     drop(folder);
 }
 
