@@ -241,7 +241,7 @@ fn company_changes_no_image() {
             Latents::read(&folder.join(name.file_name().unwrap())).unwrap().0
         };
         let (together, alone) = (read(folder.join("together")), read(folder.join("alone")));
-        assert_eq!(together.extent, alone.extent);
+        assert_eq!(together.shape, alone.shape);
         let pairs = together.values.iter().zip(&alone.values);
         let most = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(most < 1e-5, "{input}: {most}");

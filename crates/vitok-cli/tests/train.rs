@@ -13,18 +13,18 @@ variant = "w32_d1_h2/1x4x4"
 bottleneck = "kl"
 [data]
 train = ["images"]
-held-out = ["held-out"]
+validation = ["held-out"]
 [data.augment]
 size = 32
 [data.loader]
-shrink = 48
+downscale = 48
 [train]
 steps = 60
-batch = 8
-parts = 2
-ema = 0.9
-checkpoint-every = 10
-[evaluate]
+batch_size = 8
+micro_batches = 2
+ema_decay = 0.9
+checkpoint_every = 10
+[validation]
 every = 30
 "#;
 
@@ -202,7 +202,7 @@ fn what_is_wrong_is_said() {
             "--set",
             "train.steps=2",
             "--set",
-            "data.loader.max-bad=0.4",
+            "data.loader.max_bad_fraction=0.4",
         ],
         folder,
     );

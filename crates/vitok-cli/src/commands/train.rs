@@ -149,6 +149,8 @@ impl TrainObserver for Watcher {
     }
 
     fn step(&self, _: u64, stats: &StepStats) {
-        self.terminal.bar().set_message(format!("loss {:.5}", stats.losses.loss));
+        self.terminal
+            .bar()
+            .set_message(format!("loss {:.5}", stats.losses.loss));
     }
 }

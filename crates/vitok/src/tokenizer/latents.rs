@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::codec::TokenizerInfo;
+use super::info::TokenizerInfo;
 use crate::media::ClipShape;
 use crate::patches::TokenGrid;
 use crate::weights::{Dtype, NewTensor, TensorFile, write_tensors};

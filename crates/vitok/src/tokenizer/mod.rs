@@ -11,10 +11,12 @@
 pub mod baselines;
 pub mod batching;
 mod codec;
+mod info;
 mod latents;
 mod load;
 pub mod vit;
 
-pub use codec::{Codec, Reconstruction, Tokenizer, TokenizerInfo};
+pub use codec::{Codec, Reconstruction, Tokenizer};
+pub use info::TokenizerInfo;
 pub use latents::{ChannelStatistics, Latents, LatentsInfo};
 pub use load::{LoadPart, load};

@@ -4,7 +4,6 @@ use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::config::ModelConfig;
 use crate::nn::layer_norm;
 use crate::patches::{BatchLayout, TokenBatch};
 
@@ -41,19 +40,19 @@ pub struct DiagonalGaussian {
 }
 
 impl EncoderOutput {
-    /// From the output `[B, N, c or 2c]` of the `to_code` layer.
-    pub(super) fn new(x: Tensor<3>, config: &ModelConfig, layout: &BatchLayout) -> Self {
-        let c = config.channels;
+    /// From the output of the `to_code` layer: `[B, N, c]`, or `[B, N, 2c]` with a KL bottleneck.
+    pub(super) fn new(x: Tensor<3>, bottleneck: Bottleneck, layout: &BatchLayout) -> Self {
         let latents = |tokens| TokenBatch {
             tokens: layout.clear_padding(tokens),
             layout: layout.clone(),
         };
-        match config.bottleneck {
+        match bottleneck {
             Bottleneck::LayerNorm => Self {
                 latents: latents(layer_norm(x)),
                 posterior: None,
             },
             Bottleneck::Kl => {
+                let c = x.dims()[2] / 2;
                 let mean = x.clone().narrow(2, 0, c);
                 let logvar = x.narrow(2, c, c).clamp(LOGVAR_RANGE.0, LOGVAR_RANGE.1);
                 Self {

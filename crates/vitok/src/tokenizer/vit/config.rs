@@ -108,7 +108,7 @@ impl ModelConfig {
         }
         if self.rope == Rope::TwoD && frames > 1 {
             return wrong(format!(
-                "2D RoPE has no positions in time, so it cannot go with tubelets of {frames} frames; use rope = \"3d\""
+                "2D RoPE knows no time, so it cannot go with tubelets of {frames} frames; use rope = \"3d\""
             ));
         }
         if !(self.layer_scale.is_finite()) {

@@ -103,7 +103,7 @@ impl Encoder {
         }
         let x = self.to_code.forward(x); // [B, N, c or 2c]
         activations.record(|| "to_code".into(), &x);
-        EncoderOutput::new(x, config, layout)
+        EncoderOutput::new(x, config.bottleneck, layout)
     }
 }
 
