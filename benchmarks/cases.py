@@ -20,7 +20,7 @@ INCEPTION = "FID Inception"
 INCEPTION_MACS = 5711168096  # of an image, in its convolutions
 
 # A new v2 model's blocks add next to nothing (LayerScale 1e-4); then agreeing would say nothing about them.
-SPECS = {"S-B/16": {}, "S-B/4x8": {}, "Ld4-Ld24/1x16x64": {"layer-scale": 0.3}, "w256_d6_h4/1x8x16": {"layer-scale": 0.3}}
+SPECS = {"S-B/16": {}, "S-B/4x8": {}, "Ld4-Ld24/1x16x64": {"layer_scale": 0.3}, "w256_d6_h4/1x8x16": {"layer_scale": 0.3}}
 
 
 @dataclasses.dataclass
@@ -79,29 +79,29 @@ def prepare(case, cache, vitok, threads):
     model = prepare_model(case.model, cache / "models", vitok)
     size = ["--size", str(case.side), "--frames", str(case.frames), "--json"]
     about = json.loads(subprocess.run([vitok, "info", model, *size], stdout=subprocess.PIPE, check=True).stdout)
-    plan, counts = about["plan"], about["counts"]
+    config, counts = about["config"], about["counts"]
     work = "both" if case.work == "sd-vae" else case.work
     told = {
         "work": work,
         "model": str(model),
-        "extent": {"frames": case.frames, "height": case.side, "width": case.side},
+        "shape": {"frames": case.frames, "height": case.side, "width": case.side},
         "batch": case.batch,
         "threads": threads,
         "input": str(folder / "input.safetensors"),
         "macs": case.batch * macs(counts, work),
-        "products": products(plan, case.batch * counts["tokens"], work),
+        "products": products(config, case.batch * counts["tokens"], work),
     }
     if work == "train":
         told["noise"] = str(folder / "noise.safetensors")
         told["config"] = {
             "model": {"variant": case.model, **SPECS[case.model]},
             "data": {"train": ["unused"]},
-            "loss": {"kl": 0.0, "charbonnier": 0.0, "charbonnier-eps": 1e-3, **case.loss},
-            "train": {"steps": 1000000, "batch": case.batch, "lr": 3e-4, "betas": [0.9, 0.95], "epsilon": 1e-8,
-                      "weight-decay": 1e-4, "clip": 1.0, "ema": 0.999},
+            "loss": {"kl": 0.0, "charbonnier": 0.0, "charbonnier_eps": 1e-3, **case.loss},
+            "train": {"steps": 1000000, "batch_size": case.batch, "lr": 3e-4, "betas": [0.9, 0.95], "eps": 1e-8,
+                      "weight_decay": 1e-4, "grad_clip": 1.0, "ema_decay": 0.999},
         }
     if case.kind != "command":
-        save_file({"input": make_input(case, plan, counts)}, told["input"])
+        save_file({"input": make_input(case, config, counts)}, told["input"])
     elif case.work == "folder":
         told["input"] = str(prepare_folder(cache / "folder"))
     else:
@@ -119,7 +119,7 @@ def prepare_features(case, folder, cache, threads):
     weights = cache / "weights"
     formula.make(weights, ["fid-inception-formula.pth"])
     told = {"work": "features", "model": str(weights / "fid-inception-formula.pth"),
-            "extent": {"frames": 1, "height": case.side, "width": case.side}, "batch": case.batch, "threads": threads,
+            "shape": {"frames": 1, "height": case.side, "width": case.side}, "batch": case.batch, "threads": threads,
             "input": str(folder / "input.safetensors"), "macs": case.batch * INCEPTION_MACS, "products": []}
     shape = (case.batch, case.side, case.side, 3)
     save_file({"input": numpy.random.default_rng(0).integers(0, 256, shape).astype(numpy.float32)}, told["input"])
@@ -139,11 +139,11 @@ def prepare_model(variant, models, vitok):
     return folder
 
 
-def make_input(case, plan, counts):
+def make_input(case, config, counts):
     """Clips [B, 3, T, H, W], latents [B, L, c], or for training the bytes [B, H, W, 3] of images."""
     generator = numpy.random.default_rng(0)
     if case.work == "decode":
-        shape = (case.batch, counts["tokens"], plan["channels"])
+        shape = (case.batch, counts["tokens"], config["channels"])
         return generator.standard_normal(shape, numpy.float32)
     if case.work == "train":
         return generator.integers(0, 256, (case.batch, case.side, case.side, 3)).astype(numpy.float32)
@@ -158,14 +158,14 @@ def macs(counts, work):
             "folder": FOLDER * encoder, "train": 3 * (encoder + decoder)}[work]
 
 
-def products(plan, tokens, work):
+def products(config, tokens, work):
     """The products of the linear layers: ((m, k, n), how often) for an m x k matrix times a k x n one."""
     counted = {}
-    q, p, channels = plan["tubelet"]["frames"], plan["tubelet"]["patch"], plan["channels"]
-    values, code = 3 * q * p * p, channels * (2 if plan["bottleneck"] == "kl" else 1)
+    q, p, channels = config["tubelet"]["frames"], config["tubelet"]["patch"], config["channels"]
+    values, code = 3 * q * p * p, channels * (2 if config["bottleneck"] == "kl" else 1)
     ends = {"encoder": (values, code), "decoder": (channels, values)}
     for side in {"encode": ["encoder"], "decode": ["decoder"]}.get(work, ["encoder", "decoder"]):
-        width, hidden, depth = (plan[side][key] for key in ("width", "hidden", "depth"))
+        width, hidden, depth = (config[side][key] for key in ("width", "hidden", "depth"))
         inner = [(width, 3 * width), (width, width), (width, 2 * hidden), (hidden, width)]
         layers = [(ends[side][0], width, 1), (width, ends[side][1], 1), *((*layer, depth) for layer in inner)]
         for k, n, times in layers:

@@ -95,16 +95,16 @@ class Block(nn.Module):
 class Tokenizer(nn.Module):
     """Clips [B, 3, T, H, W] in [-1, 1] to latents [B, L, c] and back. Either half may be left out."""
 
-    def __init__(self, plan, encoder=True, decoder=True):
+    def __init__(self, config, encoder=True, decoder=True):
         super().__init__()
-        if plan["attention"] != "full":
-            raise ValueError("the twin has full attention only, not %s" % plan["attention"])
-        self.rope, self.channels, self.kl = plan["rope"], plan["channels"], plan["bottleneck"] == "kl"
-        self.tubelet = (plan["tubelet"]["frames"],) + 2 * (plan["tubelet"]["patch"],)
-        self.head_dims = {side: plan[side]["width"] // plan[side]["heads"] for side in ("encoder", "decoder")}
+        if config["attention"] != "full":
+            raise ValueError("the twin has full attention only, not %s" % config["attention"])
+        self.rope, self.channels, self.kl = config["rope"], config["channels"], config["bottleneck"] == "kl"
+        self.tubelet = (config["tubelet"]["frames"],) + 2 * (config["tubelet"]["patch"],)
+        self.head_dims = {side: config[side]["width"] // config[side]["heads"] for side in ("encoder", "decoder")}
         self.turns = {}
         q, p, _ = self.tubelet
-        values, sequential = plan["colors"] * q * p * p, plan["block"] == "sequential"
+        values, sequential = config["colors"] * q * p * p, config["block"] == "sequential"
 
         def stack(of):
             return nn.ModuleList(Block(of, sequential) for _ in range(of["depth"]))
@@ -113,15 +113,15 @@ class Tokenizer(nn.Module):
             return nn.LayerNorm(of["width"], EPSILON) if sequential else nn.Identity()
 
         if encoder:
-            self.patch_embed = nn.Linear(values, plan["encoder"]["width"])
-            self.encoder_blocks = stack(plan["encoder"])
-            self.encoder_norm = norm(plan["encoder"])
-            self.to_code = nn.Linear(plan["encoder"]["width"], self.channels * (1 + self.kl))
+            self.patch_embed = nn.Linear(values, config["encoder"]["width"])
+            self.encoder_blocks = stack(config["encoder"])
+            self.encoder_norm = norm(config["encoder"])
+            self.to_code = nn.Linear(config["encoder"]["width"], self.channels * (1 + self.kl))
         if decoder:
-            self.decoder_embed = nn.Linear(self.channels, plan["decoder"]["width"])
-            self.decoder_blocks = stack(plan["decoder"])
-            self.decoder_norm = norm(plan["decoder"])
-            self.to_pixels = nn.Linear(plan["decoder"]["width"], values)
+            self.decoder_embed = nn.Linear(self.channels, config["decoder"]["width"])
+            self.decoder_blocks = stack(config["decoder"])
+            self.decoder_norm = norm(config["decoder"])
+            self.to_pixels = nn.Linear(config["decoder"]["width"], values)
 
     @classmethod
     def load(cls, folder, encoder=True, decoder=True):
@@ -136,8 +136,8 @@ class Tokenizer(nn.Module):
                 raise ValueError("%s has other tensors than the twin" % folder)
         return model
 
-    def grid(self, extent):
-        return tuple(size // step for size, step in zip(extent, self.tubelet))
+    def grid(self, shape):
+        return tuple(size // step for size, step in zip(shape, self.tubelet))
 
     def turn(self, side, grid):
         """The positions of a grid, kept: the compiler meets them as data only if they were asked for before."""
@@ -166,8 +166,8 @@ class Tokenizer(nn.Module):
         x = self.moments(clips)
         return x[..., :self.channels] if self.kl else F.layer_norm(x, (self.channels,), eps=EPSILON)
 
-    def decode(self, latents, extent):
-        x, turn = self.decoder_embed(latents), self.turn("decoder", self.grid(extent))
+    def decode(self, latents, shape):
+        x, turn = self.decoder_embed(latents), self.turn("decoder", self.grid(shape))
         for block in self.decoder_blocks:
             x = block(x, turn)
-        return self.unpatchify(self.to_pixels(self.decoder_norm(x)), self.grid(extent))
+        return self.unpatchify(self.to_pixels(self.decoder_norm(x)), self.grid(shape))

@@ -32,14 +32,14 @@ class Inference:
         from twin import Tokenizer
 
         work = case["work"]
-        extent = tuple(case["extent"][axis] for axis in ("frames", "height", "width"))
+        shape = tuple(case["shape"][axis] for axis in ("frames", "height", "width"))
         model = Tokenizer.load(case["model"], work != "decode", work != "encode")
         for side in ("encoder", "decoder"):
-            model.turn(side, model.grid(extent))
+            model.turn(side, model.grid(shape))
         function = {
             "encode": model.encode,
-            "decode": lambda latents: model.decode(latents, extent),
-            "both": lambda clips: model.decode(model.encode(clips), extent),
+            "decode": lambda latents: model.decode(latents, shape),
+            "both": lambda clips: model.decode(model.encode(clips), shape),
         }[work]
         self.function = torch.compile(function) if compiled else function
         self.inference_mode = torch.inference_mode
@@ -79,10 +79,10 @@ class Training:
         self.noise = load_file(case["noise"])["noise"] if self.model.kl else None
         self.parameters = list(self.model.parameters())
         groups = [
-            {"params": [p for p in self.parameters if p.ndim >= 2], "weight_decay": self.config["weight-decay"]},
+            {"params": [p for p in self.parameters if p.ndim >= 2], "weight_decay": self.config["weight_decay"]},
             {"params": [p for p in self.parameters if p.ndim < 2], "weight_decay": 0.0},
         ]
-        self.optimizer = torch.optim.AdamW(groups, self.config["lr"], self.config["betas"], self.config["epsilon"],
+        self.optimizer = torch.optim.AdamW(groups, self.config["lr"], self.config["betas"], self.config["eps"],
                                            fused=True)
         self.average = [p.detach().clone() for p in self.parameters]
         self.loss = torch.compile(self.loss_of) if compiled else self.loss_of
@@ -114,11 +114,11 @@ class Training:
             self.noise = torch.randn_like(self.noise)
         loss = self.loss(self.images, self.noise)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, config["clip"])
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, config["grad_clip"])
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.steps += 1
-        decay = min(config["ema"], (1 + self.steps) / (10 + self.steps))
+        decay = min(config["ema_decay"], (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
             torch._foreach_lerp_(self.average, self.parameters, 1 - decay)
         self.first = self.first or {"loss": loss.item(), "gradient_norm": norm.item()}
@@ -170,8 +170,8 @@ class SdVae:
         self.torch = torch
         torch.manual_seed(0)
         self.model = AutoencoderKL(**self.CONFIG).eval()
-        extent = case["extent"]
-        self.image = torch.rand(case["batch"], 3, extent["height"], extent["width"]) * 2 - 1
+        shape = case["shape"]
+        self.image = torch.rand(case["batch"], 3, shape["height"], shape["width"]) * 2 - 1
         self.about = {"macs": self.count()}
 
     def reconstruct(self):

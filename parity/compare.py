@@ -48,7 +48,7 @@ class Comparison:
         images = self.folder / "images" / name
         weights = [part for w in weights for part in ("--weights", w.replace("=", "=%s/weights/" % self.folder))]
         command = [self.vitok, "evaluate", images / "a", "--outputs", images / "b", "--protocol", protocol, "--metrics",
-                   ",".join(scores), "--rounds", "0", "--out", out, "--restart", *weights, *more]
+                   ",".join(scores), "--resamples", "0", "--out", out, "--restart", *weights, *more]
         subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         return json.loads((out / "scores.json").read_text()), out
 

@@ -14,7 +14,7 @@ pub trait Observer: Sync {
     }
 
     /// Asked between pieces of work: whether to stop. What was done so far is kept, and the call returns
-    /// [`Error::Cancelled`](crate::Error::Cancelled) or says that it is not finished.
+    /// [`Error::Cancelled`] or says that it is not finished.
     fn cancelled(&self) -> bool {
         false
     }

@@ -52,7 +52,7 @@ pub enum Command {
     /// Train a tokenizer
     Train(TrainArgs),
     /// Score models, baselines or folders of images by a named protocol, with a report to look at
-    Evaluate(EvaluateArgs),
+    Evaluate(Box<EvaluateArgs>),
     /// Write a model in another dtype or format
     Convert(ConvertArgs),
     /// Write a model with random weights

@@ -224,15 +224,15 @@ fn expand(tree: &str) -> Vec<String> {
 fn absolute(module: &str, path: &str) -> Option<String> {
     let mut at: Vec<&str> = module.split("::").filter(|part| !part.is_empty()).collect();
     let mut parts = path.split("::").peekable();
-    match parts.peek()? {
-        &"crate" => {
+    match *parts.peek()? {
+        "crate" => {
             at.clear();
             parts.next();
         }
-        &"self" => {
+        "self" => {
             parts.next();
         }
-        &"super" => {
+        "super" => {
             while parts.next_if_eq(&"super").is_some() {
                 at.pop();
             }

@@ -1,7 +1,7 @@
 //! What a tokenizer must beat to be worth running: codes of the same size that need no network.
 //!
 //! - [`Pca`]: patches of p x p pixels projected on their c principal components, the best that any linear code of the
-//!   shape does in squared error; a [`Tokenizer`](super::Tokenizer);
+//!   shape does in squared error; a [`Tokenizer`];
 //! - [`Bicubic`]: the image made small until it has about as many values as the latents, and large again;
 //! - [`Jpeg`]: for orientation, JPEG at the bytes of the latents in 16-bit floats.
 
