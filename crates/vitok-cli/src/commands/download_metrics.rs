@@ -28,7 +28,6 @@ struct Row {
     network: &'static str,
     purpose: &'static str,
     state: State,
-    /// Absent where there is no file.
     path: Option<PathBuf>,
     sha256: Option<String>,
     /// Whether it is the published file, as far as its hash is known.
@@ -42,20 +41,19 @@ pub fn run(args: &MetricsDownloadArgs, json: bool) -> anyhow::Result<Outcome> {
     let mut fetcher = Fetcher::from_env()?;
     fetcher.archives.clone_from(&args.archives);
     // A slip in a name should stop the work before it begins.
-    for (name, _) in &args.weights {
-        PretrainedWeights::by_name(name)?;
-    }
+    args.weights
+        .iter()
+        .try_for_each(|(name, _)| PretrainedWeights::by_name(name).map(drop))?;
     let terminal = Terminal::new();
     let observer: &dyn Observer = if json { &Silent } else { &terminal };
-    let mut rows = Vec::new();
-    for weights in pretrained_weights() {
+    let rows = pretrained_weights().iter().map(|weights| {
         let state = obtain(weights, &fetcher, args, observer);
-        rows.push(Row::new(weights, state, &fetcher)?);
-    }
-    if json {
-        terminal::line(&serde_json::to_string_pretty(&rows)?)?;
-    } else {
-        print(&rows, &fetcher)?;
+        Row::new(weights, state, &fetcher)
+    });
+    let rows = rows.collect::<vitok::Result<Vec<_>>>()?;
+    match json {
+        true => terminal::line(&serde_json::to_string_pretty(&rows)?)?,
+        false => print(&rows, &fetcher)?,
     }
     Ok(match rows.iter().any(|row| row.state == State::Failed) {
         true => Outcome::Failures,
@@ -75,13 +73,10 @@ fn obtain(
         State::Failed
     };
     // The last one counts, as with other options.
-    let own = args.weights.iter().rfind(|(name, _)| name == weights.name);
-    if let Some((name, file)) = own {
+    if let Some((name, file)) = args.weights.iter().rfind(|(name, _)| name == weights.name) {
         return match adopt(name, file, &fetcher.folder) {
             Ok(adopted) => {
-                if let Some(warning) = adopted.warning {
-                    terminal::warning(&warning);
-                }
+                adopted.warning.iter().for_each(|warning| terminal::warning(warning));
                 State::Copied
             }
             Err(error) => failed(error),
@@ -103,13 +98,12 @@ impl Row {
     fn new(weights: &'static PretrainedWeights, state: State, fetcher: &Fetcher) -> vitok::Result<Self> {
         let path = Some(weights.path(&fetcher.folder)).filter(|p| p.is_file());
         let sha256 = path.as_deref().map(sha256_of_file).transpose()?;
-        let is_published = |hash: &String| hash.starts_with(weights.source.sha256());
         Ok(Self {
             name: weights.name,
             network: weights.network,
             purpose: weights.purpose,
             state,
-            published: sha256.as_ref().map(is_published),
+            published: sha256.as_ref().map(|hash| hash.starts_with(weights.source.sha256())),
             path,
             sha256,
             origin: weights.source.origin(),
@@ -125,12 +119,10 @@ impl Row {
             State::Failed => "failed",
             State::NeedsYourFile => "needs your file",
         };
-        let other = if self.published == Some(false) {
-            " (not the published file)"
-        } else {
-            ""
-        };
-        format!("{state}{other}")
+        match self.published {
+            Some(false) => format!("{state} (not the published file)"),
+            _ => state.into(),
+        }
     }
 }
 
@@ -140,7 +132,10 @@ fn print(rows: &[Row], fetcher: &Fetcher) -> anyhow::Result<()> {
             row.name.to_owned(),
             row.state(),
             row.purpose.to_owned(),
-            origin(weights),
+            match &weights.source {
+                WeightsSource::Packaged(packaged) => packaged.package.to_owned(),
+                WeightsSource::Hosted(hosted) => hosted.published_name().to_owned(),
+            },
             row.license.to_owned(),
         ]
     });
@@ -152,11 +147,4 @@ fn print(rows: &[Row], fetcher: &Fetcher) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn origin(weights: &PretrainedWeights) -> String {
-    match &weights.source {
-        WeightsSource::Packaged(packaged) => packaged.package.to_owned(),
-        WeightsSource::Hosted(hosted) => hosted.published_name().to_owned(),
-    }
 }

@@ -13,6 +13,7 @@ pub mod init;
 mod model;
 pub mod reconstruct;
 pub mod train;
+mod train_watcher;
 
 /// How a command ended, where it was no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
