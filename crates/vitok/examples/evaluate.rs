@@ -1,5 +1,6 @@
-//! Scores a tokenizer beside PCA, bicubic and JPEG of the same size, at two sizes:
-//! `cargo run --release --example evaluate -- PICTURES MODEL`
+//! Scores a tokenizer beside PCA, bicubic and JPEG of the same size, at two sizes, as `vitok evaluate` does.
+//!
+//! `cargo run --release -p vitok --example evaluate -- examples/images models/photographs-64`
 
 use std::path::Path;
 
@@ -7,9 +8,9 @@ use vitok::evaluate::{Baselines, Candidate, EvaluateConfig, PcaSource, evaluate}
 use vitok::observe::{Event, Observer};
 use vitok::tokenizer::baselines::Pca;
 use vitok::tokenizer::{LoadPart, load};
-use vitok::{Device, Result};
+use vitok::{Device, Error, Result};
 
-/// Tells warnings; a program would show progress and let its user stop here.
+/// Prints warnings; a program would also show progress and let its user stop here.
 struct Warnings;
 
 impl Observer for Warnings {
@@ -23,8 +24,7 @@ impl Observer for Warnings {
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [images, path] = arguments.as_slice() else {
-        eprintln!("usage: evaluate IMAGES MODEL");
-        return Ok(());
+        return Err(Error::InvalidArgument("usage: evaluate IMAGES MODEL".into()));
     };
     let device = Device::flex();
     let model = load(Path::new(path), LoadPart::Both, &device)?;

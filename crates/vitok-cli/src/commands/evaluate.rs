@@ -34,7 +34,8 @@ pub fn run(args: &EvaluateArgs) -> Result<Outcome> {
         let out = config.out.as_deref().unwrap_or(&args.out);
         report.write(out)?;
         if !args.json {
-            show(&report, out, args.center_crop.len() > 1)?;
+            let before = reports.last();
+            show(&report, before, out, args.center_crop.len() > 1)?;
         }
         warn(&report, out);
         reports.push(report);
@@ -117,8 +118,11 @@ fn baselines_beside(args: &EvaluateArgs, name: &str, tokenizer: &dyn Tokenizer) 
     })
 }
 
-/// Prints the table, and what must be known to compare it with others.
-fn show(report: &Report, out: &Path, several: bool) -> Result<()> {
+/// Prints the table, and what must be known to compare it with others, unless the report before has said it.
+fn show(report: &Report, before: Option<&Report>, out: &Path, several: bool) -> Result<()> {
+    if before.is_some() {
+        terminal::line("")?;
+    }
     if several {
         terminal::line(&report.heading())?;
     }
@@ -126,8 +130,9 @@ fn show(report: &Report, out: &Path, several: bool) -> Result<()> {
     let headers: Vec<&str> = table.headers.iter().map(String::as_str).collect();
     terminal::table(&headers, table.rows)?;
     terminal::line("")?;
-    for line in report.footnotes() {
-        terminal::line(&line)?;
+    let said = before.map(Report::footnotes).unwrap_or_default();
+    for line in report.footnotes().iter().filter(|line| !said.contains(line)) {
+        terminal::line(line)?;
     }
     terminal::line(&format!("Report: {}", out.join("report.html").display()))?;
     Ok(())

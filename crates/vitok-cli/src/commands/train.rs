@@ -26,12 +26,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     let watcher = TrainWatcher::new(args.json);
     let output = train(&config, &folder, start, &device, &watcher);
     watcher.clear();
-    let set: String = (args.set.iter()).map(|change| format!(" --set '{change}'")).collect();
-    let resume = format!(
-        "resume with: vitok train {} --out {}{set} --resume",
-        args.config.display(),
-        folder.display()
-    );
+    let resume = format!("resume with: {}", resume_command(args, &folder)?);
     let output = match output {
         Ok(output) => output,
         Err(error) => {
@@ -56,6 +51,18 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
         ))?;
     }
     Ok(Outcome::Done)
+}
+
+/// What to type to go on, quoted for a shell.
+fn resume_command(args: &TrainArgs, folder: &Path) -> anyhow::Result<String> {
+    let config = args.config.display().to_string();
+    let folder = folder.display().to_string();
+    let mut words = vec!["vitok", "train", &config, "--out", &folder];
+    for change in &args.set {
+        words.extend(["--set", change.as_str()]);
+    }
+    words.extend(["--device", args.device.name(), "--resume"]);
+    Ok(shlex::try_join(words)?)
 }
 
 /// `runs/NAME` for `NAME.toml`.

@@ -13,17 +13,17 @@ use super::summary::{Reference, Summary};
 use crate::Result;
 use crate::metrics::{FeatureStatistics, write_statistics};
 
-/// What a code takes: rows of the report above the metrics.
+/// The size of compressed representations: rows of the report above the metrics.
 const COSTS: [(&str, &str, &str); 2] = [
     (
         "values",
         "Values",
-        "numbers in the code of an image, E = L c: tokens times channels; the mean over images",
+        "values stored for an image, E = L c: tokens times channels; the mean over images",
     ),
     (
         "bytes",
         "Bytes",
-        "bytes of the code of an image, for latents as 16-bit floats; the mean over images",
+        "bytes stored for an image, for latents as 16-bit floats; the mean over images",
     ),
 ];
 
@@ -124,7 +124,7 @@ fn scores(evaluation: &Evaluation, passed: &Passed, reference: Option<&Reference
     Ok((scores, per_image))
 }
 
-/// The rows of the report: what codes take, where that is known of any, and the metrics.
+/// The rows of the report: the sizes of compressed representations, where that is known of any, and the metrics.
 fn metrics_used(evaluation: &Evaluation, models: &[ModelScores]) -> Vec<MetricUsed> {
     let known = |key: &str| models.iter().any(|model| model.scores.contains_key(key));
     let costs = COSTS.into_iter().filter(|(key, ..)| known(key));

@@ -21,7 +21,7 @@ const PREFETCH_BYTES: u64 = 256 << 20;
 /// PCA of patches, bicubic and JPEG, beside the candidates of an evaluation.
 #[derive(Clone, Debug)]
 pub struct Baselines {
-    /// How many values the codes may have: as many as those of the model they stand beside.
+    /// How many values they may keep of a clip: as many as those of the model they stand beside.
     pub size: CodeSize,
     /// Where the principal components come from.
     pub pca: PcaSource,
@@ -34,9 +34,9 @@ pub enum PcaSource {
     None,
     /// One that was fitted before.
     Fitted(Pca),
-    /// It is fitted on data sets, cropped as the protocol says.
+    /// It is fitted on datasets, cropped as the protocol says.
     Fit {
-        /// The data sets, none of whose images may be among the originals.
+        /// The datasets, none of whose images may be among the originals.
         data: Vec<String>,
         /// Where to write it.
         save: Option<PathBuf>,
@@ -62,7 +62,7 @@ impl Baselines {
         self.size.channels.div_ceil(self.size.tubelet.frames)
     }
 
-    /// Refuses a PCA of another size of code, and to overwrite what is no PCA.
+    /// Refuses a PCA of another size, and to overwrite what is no PCA.
     pub(super) fn check(&self) -> Result<()> {
         match &self.pca {
             PcaSource::Fitted(pca) => {
@@ -87,7 +87,7 @@ impl Baselines {
         }
     }
 
-    /// The codes, after PCA is fitted where it must be, on what `open` makes of its data sets. What of these cannot be
+    /// The codecs, after PCA is fitted where it must be, on what `open` makes of its datasets. What of these cannot be
     /// read is named in the second result. `originals` are the true paths of the originals.
     pub(super) fn candidates(
         &self,

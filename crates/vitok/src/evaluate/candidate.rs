@@ -24,7 +24,7 @@ pub struct Candidate {
 pub enum CandidateKind {
     /// A tokenizer or codec that is evaluated.
     Model,
-    /// A code without a network that a model must beat.
+    /// A codec without a network that a model must beat.
     Baseline,
     /// Outputs on disk.
     Files,
@@ -38,7 +38,7 @@ pub(super) enum OutputSource {
         /// Tells it from others of its name.
         fingerprint: String,
     },
-    /// A data set, as [`Dataset::open`](crate::data::Dataset::open) takes it.
+    /// A dataset, as [`Dataset::open`](crate::data::Dataset::open) takes it.
     Files(String),
 }
 

@@ -1,4 +1,4 @@
-//! The clips of an evaluation: images of data sets, or animations and folders of frames.
+//! The clips of an evaluation: images of datasets, or animations and folders of frames.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ struct Entry {
 }
 
 enum Place {
-    /// An image by its number in a data set.
+    /// An image by its index in a dataset.
     Image { dataset: usize, index: usize },
     /// A file of several frames.
     Animation(PathBuf),
@@ -151,7 +151,7 @@ impl ClipSet {
         self.max_frames > 1
     }
 
-    /// What is wrong with the data sets but does not stop the rest.
+    /// What is wrong with the datasets but does not stop the rest.
     pub(super) fn warnings(&self) -> impl Iterator<Item = &str> {
         self.datasets.iter().flat_map(Dataset::warnings).map(String::as_str)
     }

@@ -16,7 +16,7 @@ use crate::{Device, Result};
 ///
 /// # Errors
 /// - [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a configuration that contradicts itself;
-/// - [`Error::Data`](crate::Error::Data), [`Error::NoPairs`](crate::Error::NoPairs) for data sets that cannot be used;
+/// - [`Error::Data`](crate::Error::Data), [`Error::NoPairs`](crate::Error::NoPairs) for datasets that cannot be used;
 /// - [`Error::TooFewFrames`](crate::Error::TooFewFrames) for a metric or model of longer clips;
 /// - [`Error::PretrainedWeights`](crate::Error::PretrainedWeights), [`Error::Weights`](crate::Error::Weights) for a
 ///   metric asked for without usable weights;

@@ -67,7 +67,7 @@ pub(super) struct Passes {
 }
 
 impl<'a> Evaluation<'a> {
-    /// Opens data sets and networks, and fits baselines.
+    /// Opens datasets and networks, and fits baselines.
     pub(super) fn open(config: &'a EvaluateConfig, device: &Device, observer: &'a dyn Observer) -> Result<Self> {
         let protocol = config.resolved_protocol();
         let open = |inputs: &[String]| -> Result<ClipSet> {
@@ -109,10 +109,10 @@ impl<'a> Evaluation<'a> {
         };
         let mut unread = Vec::new();
         if let Some(baselines) = &config.baselines {
-            let (codes, failed) = baselines.candidates(open, &all_originals, observer)?;
+            let (codecs, failed) = baselines.candidates(open, &all_originals, observer)?;
             unread = failed;
-            let codes = codes.into_iter();
-            candidates.extend(codes.map(|candidate| OpenCandidate { candidate, files: None }));
+            let codecs = codecs.into_iter();
+            candidates.extend(codecs.map(|candidate| OpenCandidate { candidate, files: None }));
         }
         let mut names = BTreeSet::new();
         if let Some(twice) = candidates.iter().find(|one| !names.insert(one.name())) {

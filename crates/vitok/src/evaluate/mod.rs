@@ -7,7 +7,7 @@
 //! candidates -> outputs -> scores of each, features -> store -> summary of sets, intervals -> report
 //! ```
 //!
-//! A [`Candidate`] is any [`Codec`](crate::tokenizer::Codec) or outputs on disk; [`Baselines`] adds codes without a
+//! A [`Candidate`] is any [`Codec`](crate::tokenizer::Codec) or outputs on disk; [`Baselines`] adds codecs without a
 //! network. A [`Protocol`] says how files are read and cropped and which network distances between sets are taken on;
 //! a [`Metric`] is one score. [`PairScorer`] scores clips against originals by itself.
 

@@ -35,7 +35,7 @@ pub(super) struct Pair {
     pub(super) output: Option<Output>,
 }
 
-/// An output and what its code takes, where that is known.
+/// An output and the size of its compressed representation, where that is known.
 pub(super) struct Output {
     pub(super) clip: Clip,
     pub(super) values: Option<usize>,
@@ -80,7 +80,7 @@ impl ClipPairs<'_> {
         let mut failed = Vec::new();
         let all = mem::take(pairs).into_iter().map(|(index, pair)| (index, pair.original));
         let shape = |(_, original): &(usize, Clip)| Some(original.shape());
-        for batch in batches(all, shape, |shape| codec.cost(shape)) {
+        for batch in batches(all, shape, |shape| codec.tokens(shape)) {
             let (indices, originals): (Vec<usize>, Vec<Clip>) = batch.into_iter().unzip();
             let results = run_batch(&originals, |clips| checked(codec, clips));
             for ((index, original), result) in indices.into_iter().zip(originals).zip(results) {

@@ -23,7 +23,7 @@ pub struct Protocol {
     pub network: FeatureNetwork,
     /// How images become its input.
     pub preprocess: Preprocess,
-    /// The data set it was made for, and how many images that has.
+    /// The dataset it was made for, and how many images that has.
     pub expected: Option<(&'static str, usize)>,
 }
 
@@ -126,7 +126,7 @@ impl Protocol {
         })
     }
 
-    /// The protocol with another center crop, of `side` pixels. It is then no longer that of a data set.
+    /// The protocol with another center crop, of `side` pixels. It is then no longer that of a dataset.
     pub fn with_center_crop(self, side: usize) -> Self {
         Self {
             crop: Some(side),

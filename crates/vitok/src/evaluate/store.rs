@@ -32,10 +32,10 @@ pub(super) struct StoredClip {
     /// SHA-256 of the original's pixels.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) pixels: String,
-    /// Numbers in its code.
+    /// Values of its compressed representation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) values: Option<usize>,
-    /// Bytes of its code.
+    /// Bytes of its compressed representation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bytes: Option<usize>,
     /// As text: JSON has no infinity, and its readers may lose the last bit of a number.

@@ -74,7 +74,7 @@ impl Summary<'_> {
         score
     }
 
-    /// The mean over clips of what their codes take; none where that is not known.
+    /// The mean over clips of the sizes of their compressed representations; none where that is not known.
     pub(super) fn mean_cost(&self, cost: impl Fn(&StoredClip) -> Option<usize>) -> Option<f64> {
         let costs: Vec<f64> = self.scored().filter_map(cost).map(|cost| cost as f64).collect();
         (!costs.is_empty()).then(|| mean(&costs))

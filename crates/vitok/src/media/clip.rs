@@ -1,4 +1,4 @@
-//! The one datum: frames that belong together.
+//! Clips: frames that belong together.
 
 use std::fmt;
 

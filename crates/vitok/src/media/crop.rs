@@ -1,9 +1,9 @@
-//! The two ways evaluation sets of images are local to one size.
+//! The two ways evaluation sets of images are brought to one size.
 
 use super::{Filter, Image, Size, resize_u8};
 use crate::{Error, Result};
 
-/// The middle `size` x `size` pixels, the shorter side first local to `size`.
+/// The middle `size` x `size` pixels, the shorter side first resized to `size`.
 ///
 /// The rule is `center_crop_arr` of OpenAI's guided-diffusion, by which ImageNet figures are
 /// compared: halve with [`Filter::Box`] while the shorter side is at least twice `size`, go the
@@ -31,7 +31,7 @@ pub fn center_crop_guided_diffusion(image: &Image, size: usize) -> Result<Image>
     resized.crop(x, y, size, size)
 }
 
-/// The whole image with its longer side local to `size` by [`Filter::Lanczos`]; the other
+/// The whole image with its longer side resized to `size` by [`Filter::Lanczos`]; the other
 /// side follows, rounded, and is at least 1. A smaller image is enlarged.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Images and clips: reading and writing files, resizing, cropping, and the step between bytes and the values a network
 //! sees.
 //!
-//! One datum: a [`Clip`] is a sequence of [`Image`]s of one size, and an image is a clip of one frame. An [`Image`] is
+//! A [`Clip`] is a sequence of [`Image`]s of one size, and an image is a clip of one frame. An [`Image`] is
 //! always 8-bit RGB; whatever a file may hold beyond that (alpha, 16 bits, a palette, an orientation tag) is dealt with
 //! once, while [reading](read_image). A network sees values in [-1, 1], plane by plane; [`range`] is the only place that
 //! converts between the two.

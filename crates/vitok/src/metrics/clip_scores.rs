@@ -1,5 +1,5 @@
 //! PSNR and SSIM of a clip against its original, on the bytes a file would hold: the one definition that evaluation,
-//! training and every face use.
+//! training and every front end use.
 
 use std::slice;
 
@@ -20,7 +20,7 @@ pub(crate) const BYTE_RANGE: f64 = 255.0;
 pub struct ImageScores {
     /// Peak signal-to-noise ratio in dB over all pixels and colors of all frames; infinite for equal clips.
     pub psnr: f64,
-    /// SSIM ([`IMAGE_SSIM`]), -1 to 1, the mean over frames; none for frames smaller than its window.
+    /// SSIM ([`IMAGE_SSIM`]), -1 to 1, the mean over frames; none for frames with a side under 6 pixels.
     pub ssim: Option<f64>,
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn psnr_of_frames(original: &[Image], output: &[Image]) -> Result<f64
     psnr_from_mse(mean_over_frames(original, output, |a, b, _| mse(a, b))?, BYTE_RANGE)
 }
 
-/// The mean SSIM over frames; none where they are smaller than its window, its only error for frames of one size.
+/// The mean SSIM over frames; none where a side is under 6 pixels, its only error for frames of one size.
 pub(crate) fn ssim_of_frames(original: &[Image], output: &[Image]) -> Option<f64> {
     let one = |a: &[f32], b: &[f32], shape| ssim(a, b, shape, BYTE_RANGE, IMAGE_SSIM);
     mean_over_frames(original, output, one).ok()

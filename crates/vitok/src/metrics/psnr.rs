@@ -25,7 +25,7 @@ pub fn mae(x: &[f32], y: &[f32]) -> Result<f64> {
 /// Peak signal-to-noise ratio in decibels, `10 log10(data_range² / mse)`; infinite for identical
 /// images.
 ///
-/// One ratio over all values given, channels together. The mean over a data set is a matter of
+/// One ratio over all values given, channels together. The mean over a dataset is a matter of
 /// convention: of each image's ratio, or the ratio of the mean [`mse`] ([`psnr_from_mse`]).
 ///
 /// # Errors
@@ -34,7 +34,7 @@ pub fn psnr(x: &[f32], y: &[f32], data_range: f64) -> Result<f64> {
     psnr_from_mse(mse(x, y)?, data_range)
 }
 
-/// [`psnr`] of an error already known, for instance that of a whole data set.
+/// [`psnr`] of an error already known, for instance that of a whole dataset.
 ///
 /// # Errors
 /// [`crate::Error::InvalidArgument`] if the range is not positive.

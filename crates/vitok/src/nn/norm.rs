@@ -1,4 +1,4 @@
-//! LayerNorm and RMSNorm; both with epsilon 1e-6 (paper twin, v2).
+//! LayerNorm and RMSNorm; both with epsilon 1e-6 (as in the paper's research code and ViTok-v2).
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};

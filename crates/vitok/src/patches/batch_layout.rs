@@ -36,7 +36,7 @@ impl BatchLayout {
     /// A layout whose sequences are as long as the longest sequence.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for no sequences or an sequence without tokens.
+    /// [`Error::InvalidArgument`] for no sequences or a sequence without tokens.
     pub fn new(sequences: Vec<Sequence>) -> Result<Self> {
         let length = sequences.iter().map(|i| i.grid.tokens()).max().unwrap_or(0);
         if sequences.iter().any(|i| i.grid.tokens() == 0) || sequences.is_empty() {
@@ -50,7 +50,7 @@ impl BatchLayout {
     /// The same sequences, padded to `length` positions.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if an sequence has more tokens than that.
+    /// [`Error::InvalidArgument`] if a sequence has more tokens than that.
     pub fn padded_to(mut self, length: usize) -> Result<Self> {
         if length < self.length {
             return Err(Error::InvalidArgument(format!(

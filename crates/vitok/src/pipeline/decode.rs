@@ -108,7 +108,7 @@ impl Work for Decode<'_> {
     }
 
     fn tokens(&self, shape: ClipShape) -> usize {
-        self.tokenizer.cost(shape)
+        self.tokenizer.tokens(shape)
     }
 
     fn compute(&self, latents: &[Latents]) -> Result<Vec<Clip>> {

@@ -89,7 +89,7 @@ impl Work for Encode<'_> {
     }
 
     fn tokens(&self, shape: ClipShape) -> usize {
-        self.tokenizer.cost(shape)
+        self.tokenizer.tokens(shape)
     }
 
     fn compute(&self, clips: &[Clip]) -> Result<Vec<Latents>> {

@@ -99,7 +99,7 @@ impl Work for Reconstruct<'_> {
     }
 
     fn tokens(&self, shape: ClipShape) -> usize {
-        self.tokenizer.cost(shape)
+        self.tokenizer.tokens(shape)
     }
 
     fn compute(&self, clips: &[Clip]) -> Result<Vec<Output>> {

@@ -1,4 +1,4 @@
-//! The two traits that everything which encodes clips implements.
+//! The two traits: a [`Codec`] compresses and reconstructs clips, a [`Tokenizer`] also exposes its latents.
 
 use super::info::TokenizerInfo;
 use super::latents::Latents;
@@ -6,56 +6,60 @@ use crate::Result;
 use crate::media::{Clip, ClipShape};
 use crate::patches::TokenGrid;
 
-/// A clip after a codec.
+/// The result of compressing and decompressing a clip.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reconstruction {
     /// The clip as decoded, of the original's shape.
     pub clip: Clip,
-    /// Numbers in the code, E = L * c for a tokenizer; none for a codec that has bytes only (JPEG).
+    /// Values of the compressed representation: E = L * c for a tokenizer, L tokens of c channels (the paper's letters);
+    /// none for a codec that has bytes only (JPEG).
     pub values: Option<usize>,
-    /// Bytes of the code: 16-bit floats for a tokenizer's values.
+    /// Bytes of the compressed representation. For a tokenizer nominal: two for each value, which is not rounded to them.
     pub bytes: usize,
 }
 
-/// Gives back what it is given, more or less: everything that can be scored.
+/// A lossy round trip from clip to clip. Evaluation works on any.
 pub trait Codec: Send + Sync {
-    /// Its name in tables, such as a variant or "bicubic".
+    /// Its name in tables, such as "S-B/16" or "bicubic".
     fn name(&self) -> String;
 
-    /// Clips through the code and back, each of its original shape. Clips given together may be computed together.
+    /// Clips compressed and decompressed, each of its original shape. All clips are one batch, whose size the
+    /// caller bounds (`tokenizer::batching`).
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for clips it cannot take or a code that is not finite; [`Error::Device`](crate::Error::Device).
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for clips it cannot take or values that are not finite; [`Error::Device`](crate::Error::Device).
     fn reconstruct(&self, clips: &[Clip]) -> Result<Vec<Reconstruction>>;
 
-    /// Work for a clip of this shape, in tokens, which bounds how many clips are batched.
-    fn cost(&self, shape: ClipShape) -> usize;
+    /// How many tokens a clip of this shape takes, which bounds how many clips are batched. A baseline without tokens
+    /// answers with those of the tokenizer it stands beside.
+    fn tokens(&self, shape: ClipShape) -> usize;
 
-    /// Fewest frames it makes sense for: a tubelet's q.
+    /// Frames of a tubelet (the temporal patch size): shorter clips are padded. 1 for codecs of images.
     fn min_frames(&self) -> usize {
         1
     }
 }
 
-/// A codec whose code is a grid of latents.
+/// A codec whose compressed representation is a grid of latents.
 pub trait Tokenizer: Codec {
-    /// What latent files say of it.
+    /// Which tokenizer it is and what it computes, as stored in latent files.
     fn info(&self) -> TokenizerInfo;
 
-    /// The grid of latents for a clip of this shape, and their channels.
+    /// The token grid for a clip of this shape, and the channels of a token.
     fn latent_shape(&self, shape: ClipShape) -> (TokenGrid, usize);
 
-    /// Side of a token in pixels: what a token budget is counted in.
+    /// Side of a patch in pixels.
     fn patch_size(&self) -> usize;
 
-    /// Clips of any shapes to their latents, as one batch.
+    /// Clips to their latents. Their shapes may differ: all are one batch, whose size the caller bounds
+    /// (`tokenizer::batching`).
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a tokenizer without encoder, or one whose latents are not finite;
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) if there is no encoder, or it gives NaN or infinity;
     /// [`Error::Device`](crate::Error::Device).
     fn encode(&self, clips: &[Clip]) -> Result<Vec<Latents>>;
 
-    /// Latents of any shapes to clips of their original shapes, as one batch.
+    /// Latents to clips of their original shapes, as one batch like [`encode`](Self::encode)'s.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) if the latents do not fit this tokenizer, or it has no decoder; [`Error::Device`](crate::Error::Device).
@@ -70,16 +74,15 @@ pub trait Tokenizer: Codec {
     }
 }
 
-/// A tokenizer reconstructs by encoding and decoding.
+/// [`Codec::reconstruct`] of every tokenizer: encode, then decode.
 pub(super) fn reconstruct_by_latents(tokenizer: &dyn Tokenizer, clips: &[Clip]) -> Result<Vec<Reconstruction>> {
-    /// Bytes of a 16-bit float.
-    const BYTES: usize = 2;
+    const BYTES_PER_VALUE: usize = 2;
     let latents = tokenizer.encode(clips)?;
     let decoded = tokenizer.decode(&latents)?.into_iter();
     let reconstructions = decoded.zip(&latents).map(|(clip, latents)| Reconstruction {
         clip,
         values: Some(latents.values.len()),
-        bytes: BYTES * latents.values.len(),
+        bytes: BYTES_PER_VALUE * latents.values.len(),
     });
     Ok(reconstructions.collect())
 }

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! Clip -> encode -> Latents -> decode -> Clip      Tokenizer: the ViT, PCA
-//! Clip -> reconstruct -> Reconstruction            Codec: these, and JPEG, bicubic
+//! Clip -> reconstruct -> Reconstruction            Codec: every Tokenizer, JPEG, bicubic down and up
 //! ```
 //!
-//! [`load`] opens whatever tokenizer a path holds. [`vit`] is the ViTok auto-encoder; [`baselines`] is what it must
-//! beat; [`batching`] is the one rule of which clips go through a network together.
+//! [`load`] opens whatever tokenizer a path holds. [`vit`] is the ViTok auto-encoder; [`baselines`] are
+//! simple methods to compare it with; [`batching`] groups clips into batches under a limit of tokens.
 
 pub mod baselines;
 pub mod batching;

@@ -52,7 +52,7 @@ pub(super) struct GradientContext<'a> {
     pub network: &'a Network,
     pub model: &'a ModelConfig,
     pub loss: &'a LossConfig,
-    /// Where the network is; it differentiates.
+    /// Where the network is; with autodiff.
     pub device: &'a Device,
     pub seed: u64,
     /// Steps taken before.

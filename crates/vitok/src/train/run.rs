@@ -10,7 +10,7 @@ use super::resume::{Start, starting_point};
 use super::run_folder::RunFolder;
 use super::run_log::{RunLog, read_events};
 use super::{StepStats, TrainConfig, TrainEvent, TrainObserver, Trainer, Validation, curve};
-use crate::data::{Batch, Dataset, Loader, LoaderOptions, SkippedSample};
+use crate::data::{Batch, Loader, LoaderOptions, SkippedSample};
 use crate::files::write_atomically;
 use crate::media::write_image;
 use crate::observe::Event;
@@ -23,7 +23,7 @@ use crate::{Error, Result};
 pub struct TrainOutput {
     /// Steps taken.
     pub step: u64,
-    /// Whether these are all; otherwise the observer asked to stop.
+    /// True if all steps of the configuration were taken; false if the observer asked to stop.
     pub finished: bool,
 }
 
@@ -31,15 +31,19 @@ pub struct TrainOutput {
 /// `curve.svg` and, at the end, `model/`.
 ///
 /// When the observer [asks to stop](crate::observe::Observer::cancelled), the step under way is finished and a checkpoint
-/// written. On one machine with one number of compute threads, a run that was stopped or killed and resumed ends with the
-/// same bits as one that was not.
+/// written. On one CPU, with the same number of threads (however many), a run that was stopped or killed and resumed ends
+/// with the same bits in its weights as one that was not.
 ///
 /// # Errors
-/// [`Error::RunExists`], [`Error::Occupied`] or [`Error::InUse`] for a folder that is not free; [`Error::SettingsChanged`]
-/// if the configuration changed since a checkpoint; [`Error::Config`] and [`Error::Variant`] for a wrong one;
-/// [`Error::Data`] if too much of a dataset cannot be read; [`Error::Diverged`] if loss or gradient is not finite;
-/// [`Error::Device`], [`Error::Weights`], [`Error::Io`] as they come. A checkpoint that cannot be written is a warning, and
-/// the older ones stay; only the last one must succeed.
+/// - [`Error::RunExists`] for a folder that holds a run, [`Error::Occupied`] for one that holds something else,
+///   [`Error::InUse`] while another process trains in it;
+/// - [`Error::Config`] and [`Error::Variant`] for an invalid configuration or variant name, [`Error::SettingsChanged`] if
+///   it changed since the checkpoint to resume from;
+/// - [`Error::Data`] if too much of a dataset cannot be read;
+/// - [`Error::Diverged`] if loss or gradient is not finite;
+/// - [`Error::Device`], [`Error::Weights`], [`Error::Io`] for failures of the device, of a checkpoint's files, of the disk.
+///
+/// A checkpoint that cannot be written is a warning, and the older ones stay. For the last one it is an error.
 pub fn train(
     config: &TrainConfig,
     folder: &Path,
@@ -48,33 +52,44 @@ pub fn train(
     observer: &dyn TrainObserver,
 ) -> Result<TrainOutput> {
     config.check()?;
-    // Everything that can be refused is refused before anything is written.
+    // Configuration, folder and datasets are checked before anything is written.
     starting_point(config, folder, start)?;
-    let (datasets, weights) = config.data.open(observer)?;
+    let (datasets, sampling_weights) = config.data.open(observer)?;
     let validation = Validation::read(config, &datasets, observer)?;
 
     let mut run = Run::open(config, folder, start, device, validation, observer)?;
-    run.write_start(&datasets)?;
     let options = LoaderOptions {
         augment: config.data.augment,
         config: config.data.loader.clone(),
         batch_size: config.train.batch_size,
         patch_size: run.trainer.model_config().tubelet.patch,
         seed: config.seed,
+        // A resumed run goes on behind the samples of the steps taken; one that was skipped counts, as its place was taken.
         first_position: run.step() * config.train.batch_size as u64,
     };
-    let mut loader = Loader::start(datasets, &weights, options)?;
+    let train_images = datasets.iter().map(|dataset| dataset.samples().len()).sum();
+    let mut loader = Loader::start(datasets, &sampling_weights, options)?;
+    run.write_config(train_images)?;
 
     observer.event(Event::Begin {
         task: &config.model.variant,
         done: run.step(),
         total: config.train.steps,
     });
+    let taken = take_steps(&mut run, &mut loader, observer);
+    observer.event(Event::End);
+    taken?;
+    run.finish()
+}
+
+/// Takes steps until all are taken or the observer asks to stop.
+fn take_steps(run: &mut Run<'_>, loader: &mut Loader, observer: &dyn TrainObserver) -> Result<()> {
+    let config = run.config;
     while run.step() < config.train.steps && !observer.cancelled() {
         let started = Instant::now();
         let Batch { clips, skipped } = loader.next_batch().inspect_err(|_| run.save_if_unsaved())?;
-        run.report(skipped);
-        // A step that fails may leave ruined weights, so nothing is saved then.
+        run.log_skipped(skipped);
+        // A step or a validation that fails may mean ruined weights, so nothing is saved then.
         let stats = run.trainer.step(clips)?;
         run.count_time(started);
 
@@ -92,8 +107,7 @@ pub fn train(
         observer.step(step, &stats);
         observer.event(Event::Progress { done: step, item: "" });
     }
-    observer.event(Event::End);
-    run.finish()
+    Ok(())
 }
 
 /// A run under way.
@@ -103,11 +117,13 @@ struct Run<'a> {
     trainer: Trainer,
     validation: Validation,
     log: RunLog<'a>,
-    /// Seconds of training, before an interruption too.
+    /// Seconds spent on batches and steps, in earlier parts of a resumed run too; without validation and checkpoints.
     seconds: f64,
-    /// Steps and seconds since the last `step` event.
-    unlogged: (u64, f64),
-    /// Step of the newest checkpoint.
+    /// Steps since the last `step` event.
+    unlogged_steps: u64,
+    /// Seconds of these steps.
+    unlogged_seconds: f64,
+    /// Step of the newest checkpoint; 0 before the first, as there is nothing to save at step 0.
     saved_step: u64,
 }
 
@@ -134,7 +150,8 @@ impl<'a> Run<'a> {
             folder,
             validation,
             seconds,
-            unlogged: (0, 0.0),
+            unlogged_steps: 0,
+            unlogged_seconds: 0.0,
             saved_step: trainer.steps(),
             trainer,
         })
@@ -145,12 +162,13 @@ impl<'a> Run<'a> {
         self.trainer.steps()
     }
 
-    fn write_start(&mut self, datasets: &[Dataset]) -> Result<()> {
+    /// Writes the configuration with all defaults, to `config.toml` and as the log's `start` event.
+    fn write_config(&mut self, train_images: usize) -> Result<()> {
         self.log.add(&TrainEvent::Start {
             step: self.step(),
             config: Box::new(self.config.clone()),
             parameters: self.trainer.parameters(),
-            train_images: datasets.iter().map(|dataset| dataset.samples().len()).sum(),
+            train_images,
             validation_images: self.validation.count(),
         });
         let text = toml::to_string_pretty(self.config)
@@ -158,7 +176,8 @@ impl<'a> Run<'a> {
         write_atomically(&self.folder.config(), |out| out.write_all(text.as_bytes()))
     }
 
-    fn report(&mut self, skipped: Vec<SkippedSample>) {
+    /// Logs the samples that could not be read; their reasons name them.
+    fn log_skipped(&mut self, skipped: Vec<SkippedSample>) {
         for SkippedSample { name, reason } in skipped {
             self.log.warn(&reason);
             let step = self.step();
@@ -169,22 +188,25 @@ impl<'a> Run<'a> {
     fn count_time(&mut self, started: Instant) {
         let seconds = started.elapsed().as_secs_f64();
         self.seconds += seconds;
-        self.unlogged = (self.unlogged.0 + 1, self.unlogged.1 + seconds);
+        self.unlogged_steps += 1;
+        self.unlogged_seconds += seconds;
     }
 
     fn log_step(&mut self, stats: &StepStats) {
-        let (steps, seconds) = std::mem::take(&mut self.unlogged);
+        let images = std::mem::take(&mut self.unlogged_steps) * self.config.train.batch_size as u64;
+        let seconds = std::mem::take(&mut self.unlogged_seconds);
         self.log.add(&TrainEvent::Step {
             step: self.step(),
             losses: stats.losses,
             grad_norm: stats.grad_norm,
             lr: stats.lr,
-            images_per_second: (steps * self.config.train.batch_size as u64) as f64 / seconds,
+            images_per_second: images as f64 / seconds,
             seconds: self.seconds,
         });
     }
 
-    /// Scores the model, and writes a grid of samples and the curve.
+    /// Scores the model (of the moving average, where there is one) on the validation images, and writes a grid of originals
+    /// and reconstructions and the curve of loss and PSNR.
     fn validate(&mut self) -> Result<()> {
         if self.validation.count() == 0 {
             return Ok(());
@@ -218,7 +240,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Writes a checkpoint if the newest one is of a step before.
+    /// Writes a checkpoint unless there is one of this step.
     fn save_if_unsaved(&mut self) {
         if self.saved_step < self.step() {
             self.save_checkpoint();
@@ -242,7 +264,7 @@ impl<'a> Run<'a> {
         let finished = step >= self.config.train.steps;
         let last = self.trainer.checkpoint(self.seconds);
         if self.saved_step < step {
-            // Without this one the steps since the one before were lost.
+            // Failing is an error: the steps since the checkpoint before would be lost.
             self.write_checkpoint(&last)?;
         }
         if finished {
@@ -263,7 +285,7 @@ impl<'a> Run<'a> {
         self.warn_if_failed(events.and_then(|events| curve::draw(&self.folder.curve(), &events)));
     }
 
-    /// What only shows how the run goes must not end it.
+    /// Sample grids and curves are only to look at: failing to write them is a warning.
     fn warn_if_failed(&self, outcome: Result<()>) {
         if let Err(error) = outcome {
             self.log.warn(&error.message());
@@ -271,7 +293,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// A trainer with the state of a checkpoint, and the seconds of training before it.
+/// A trainer with the state of a checkpoint, and the seconds of training before it. A checkpoint that does not fit the
+/// configuration's network is an error that names it.
 fn resume(config: &TrainConfig, device: &Device, checkpoint: &Path) -> Result<(Trainer, f64)> {
     let state = Checkpoint::read(checkpoint, device)?;
     let seconds = state.meta.seconds;

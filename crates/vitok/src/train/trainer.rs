@@ -18,7 +18,7 @@ use crate::{Error, Result};
 pub struct Trainer {
     config: TrainConfig,
     model_config: ModelConfig,
-    /// Where the network is; it differentiates.
+    /// Where the network is; with autodiff.
     device: Device,
     network: Network,
     optimizer: Optimizer,

@@ -74,7 +74,7 @@ impl Codec for Blur {
         clips.iter().map(one).collect()
     }
 
-    fn cost(&self, _: ClipShape) -> usize {
+    fn tokens(&self, _: ClipShape) -> usize {
         256
     }
 }

@@ -9,7 +9,7 @@ const MOST_WIDTH: usize = 100;
 /// Spaces between columns.
 const GAP: usize = 2;
 
-/// Cells of text, for a face to align. The first column is to be left-aligned, the others right-aligned.
+/// Cells of text, for a front end to align. The first column is to be left-aligned, the others right-aligned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScoreTable {
     /// The names of the columns.

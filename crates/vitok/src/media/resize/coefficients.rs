@@ -61,7 +61,7 @@ pub(super) fn single(position: f64) -> f64 {
 
 /// The coefficients of Pillow, and of PyTorch's `interpolate(antialias=True)`, from `from` to `to`
 /// pixels: a kernel around the target's center, as many times wider as the side shrinks, cut at
-/// the edges and local to a sum of one.
+/// the edges and normalized to a sum of one.
 ///
 /// `keep` is applied to the scale and to every position: Pillow keeps them in f64, PyTorch in f32,
 /// which shows in the sixth digit ([`double`], [`single`]).

@@ -16,7 +16,7 @@ use crate::{Error, Result};
 /// absurdly large.
 pub fn resize_f32_pillow(data: &[f32], from: Size, to: Size, filter: Filter) -> Result<Vec<f32>> {
     let channels = channels(data, from, to)?;
-    let layout = BatchLayout {
+    let layout = PixelLayout {
         size: from,
         planes: 1,
         channels,
@@ -39,7 +39,7 @@ pub fn resize_f32_pillow(data: &[f32], from: Size, to: Size, filter: Filter) -> 
 /// absurdly large.
 pub fn resize_f32_antialiased(data: &[f32], from: Size, to: Size, filter: Filter) -> Result<Vec<f32>> {
     let planes = channels(data, from, to)?;
-    let layout = BatchLayout {
+    let layout = PixelLayout {
         size: from,
         planes,
         channels: 1,
@@ -61,7 +61,7 @@ pub fn resize_f32_antialiased(data: &[f32], from: Size, to: Size, filter: Filter
 /// absurdly large.
 pub fn resize_f32_plain(data: &[f32], from: Size, to: Size, align_corners: bool) -> Result<Vec<f32>> {
     let planes = channels(data, from, to)?;
-    let layout = BatchLayout {
+    let layout = PixelLayout {
         size: from,
         planes,
         channels: 1,
@@ -84,7 +84,7 @@ fn channels(data: &[f32], from: Size, to: Size) -> Result<usize> {
 
 /// Where the values of an image lie: planes of rows of pixels of channels.
 #[derive(Clone, Copy)]
-struct BatchLayout {
+struct PixelLayout {
     size: Size,
     planes: usize,
     channels: usize,
@@ -93,14 +93,14 @@ struct BatchLayout {
 /// `columns_first` is the order of the passes; `coefficients` gives the weights from one length to another.
 fn resize(
     data: &[f32],
-    from: BatchLayout,
+    from: PixelLayout,
     to: Size,
     columns_first: bool,
     coefficients: impl Fn(usize, usize) -> Coefficients<f64>,
 ) -> Vec<f32> {
     let rows = coefficients(from.size.width, to.width);
     let columns = coefficients(from.size.height, to.height);
-    let with = |width, height| BatchLayout {
+    let with = |width, height| PixelLayout {
         size: Size::new(width, height),
         ..from
     };
@@ -119,7 +119,7 @@ fn resize(
     }
 }
 
-fn along_rows(source: &[f32], layout: BatchLayout, coefficients: &Coefficients<f64>) -> Vec<f32> {
+fn along_rows(source: &[f32], layout: PixelLayout, coefficients: &Coefficients<f64>) -> Vec<f32> {
     let channels = layout.channels;
     let mut result = vec![0.0; layout.planes * layout.size.height * coefficients.len() * channels];
     let mut sums = vec![0f64; channels];
@@ -145,7 +145,7 @@ fn along_rows(source: &[f32], layout: BatchLayout, coefficients: &Coefficients<f
     result
 }
 
-fn along_columns(source: &[f32], layout: BatchLayout, coefficients: &Coefficients<f64>) -> Vec<f32> {
+fn along_columns(source: &[f32], layout: PixelLayout, coefficients: &Coefficients<f64>) -> Vec<f32> {
     let row_length = layout.size.width * layout.channels;
     let mut result = vec![0.0; layout.planes * coefficients.len() * row_length];
     let mut sums = vec![0f64; row_length];

@@ -15,7 +15,7 @@ use super::simd::vectorized;
 use super::swiglu::{swiglu, swiglu_panels};
 
 /// Panels that go through the MLP at once: bounds the memory of long sequences.
-const MLP_PANELS: usize = 64;
+const GROUP_PANELS: usize = 64;
 
 /// A block's sizes and the values of its parameters.
 ///
@@ -112,7 +112,7 @@ impl<'a> FusedBlock<'a> {
         } = scratch;
         normed.resize(layout.size(width), 0.0);
         qkv.resize(layout.size(3 * width), 0.0);
-        let group = MLP_PANELS.min(layout.panels.len()).max(1);
+        let group = GROUP_PANELS.min(layout.panels.len()).max(1);
         attended.resize(group * width * TILE, 0.0);
         gated.resize(group * hidden * TILE, 0.0);
 

@@ -151,9 +151,10 @@ impl Gemm<'_> {
         while done < self.depth {
             let count = segment.min(self.depth - done);
             for k in 0..count {
-                // SAFETY: `with_simd` has checked that the last row's last column lies within
-                // `values`, and `depth` rows of TILE within `rhs`; `column` plus the vectors'
-                // width is at most TILE, which is a multiple of every strip's width.
+                // SAFETY: what is read of `lhs` is at most the last row's last column, which
+                // `with_simd` has checked to lie within `values`. Of `rhs`, it has checked `depth`
+                // rows of TILE; `column` plus the vectors' width is at most TILE, a multiple of
+                // every strip's width.
                 unsafe {
                     let at = rhs.add(k * TILE).cast::<S::f32s>();
                     let tokens: [S::f32s; VECTORS] = std::array::from_fn(|v| at.add(v).read_unaligned());

@@ -22,7 +22,8 @@ pub(super) fn visible_keys(attention: Attention, grid: TokenGrid, query: usize) 
 }
 
 /// The attention mask of a batch, `[B or 1, 1, N, N]`, true where a query (row) must not attend to a key (column);
-/// `None` where every token attends to every other.
+/// `None` where every token attends to every other. True means masked, as in Burn's attention and in
+/// `nn.MultiheadAttention`; PyTorch's `scaled_dot_product_attention` has it the other way round.
 ///
 /// A padding position attends to itself alone, so that its softmax stays finite; nothing attends to it.
 pub(super) fn attn_mask(layout: &BatchLayout, attention: Attention, device: &Device) -> Option<Tensor<4, Bool>> {

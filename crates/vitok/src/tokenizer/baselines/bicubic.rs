@@ -5,16 +5,16 @@ use crate::Result;
 use crate::media::{Clip, ClipShape, Filter, Image, Size, resize_u8};
 use crate::tokenizer::{Codec, Reconstruction};
 
-/// Every frame through a small one of as many RGB values as the code may have: Pillow's antialiased bicubic down to
+/// Every frame through a small one of as many RGB values as it may keep: Pillow's antialiased bicubic down to
 /// [`bicubic_size`], and bicubic up, rounded to bytes at each step.
 #[derive(Clone, Copy, Debug)]
 pub struct Bicubic {
-    /// How many values the code may have.
+    /// How many values it may keep of a clip.
     pub size: CodeSize,
 }
 
 /// The size nearest to the proportions of `size` whose RGB values are `values` at least: the baseline never gets fewer
-/// numbers than the code it stands beside, and no more than it must.
+/// numbers than the tokenizer it stands beside, and no more than it must.
 pub fn bicubic_size(size: Size, values: usize) -> Size {
     let pixels = values.div_ceil(3).max(1);
     if pixels >= size.pixels() {
@@ -60,7 +60,7 @@ impl Codec for Bicubic {
         clips.iter().map(one).collect()
     }
 
-    fn cost(&self, shape: ClipShape) -> usize {
-        self.size.values(shape)
+    fn tokens(&self, shape: ClipShape) -> usize {
+        self.size.tokens(shape)
     }
 }

@@ -46,8 +46,8 @@ impl Codec for Jpeg {
         clips.iter().map(one).collect()
     }
 
-    fn cost(&self, shape: ClipShape) -> usize {
-        self.size.values(shape)
+    fn tokens(&self, shape: ClipShape) -> usize {
+        self.size.tokens(shape)
     }
 }
 

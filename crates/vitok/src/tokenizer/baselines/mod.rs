@@ -1,6 +1,6 @@
-//! What a tokenizer must beat to be worth running: codes of the same size that need no network.
+//! What a tokenizer must beat to be worth running: codecs of the same size that need no network.
 //!
-//! - [`Pca`]: patches of p x p pixels projected on their c principal components, the best that any linear code of the
+//! - [`Pca`]: patches of p x p pixels projected on their c principal components, the best that any linear codec of the
 //!   shape does in squared error; a [`Tokenizer`];
 //! - [`Bicubic`]: the image made small until it has about as many values as the latents, and large again;
 //! - [`Jpeg`]: for orientation, JPEG at the bytes of the latents in 16-bit floats.
@@ -17,7 +17,7 @@ use super::codec::Tokenizer;
 use crate::media::ClipShape;
 use crate::patches::{TokenGrid, Tubelet};
 
-/// How many values a code may have: as many as those of a tokenizer of this tubelet and these channels.
+/// How many values a baseline may keep of a clip: as many as a tokenizer of this tubelet and these channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodeSize {
     /// Frames and pixels of a token.
@@ -39,8 +39,13 @@ impl CodeSize {
         }
     }
 
+    /// L, the tokens of a clip of this shape.
+    pub fn tokens(&self, shape: ClipShape) -> usize {
+        TokenGrid::covering(shape, self.tubelet).tokens()
+    }
+
     /// E = L * c for a clip of this shape.
     pub fn values(&self, shape: ClipShape) -> usize {
-        TokenGrid::covering(shape, self.tubelet).tokens() * self.channels
+        self.tokens(shape) * self.channels
     }
 }

@@ -19,7 +19,7 @@ use crate::{Error, Result};
 const MEAN: &str = "mean";
 const COMPONENTS: &str = "components";
 
-/// The best linear code of patches: `c` principal components of `3pp` pixel values.
+/// The best linear codec of patches: `c` principal components of `3pp` pixel values.
 #[derive(Clone, Debug)]
 pub struct Pca {
     patch: usize,
@@ -213,7 +213,7 @@ impl Codec for Pca {
         reconstruct_by_latents(self, clips)
     }
 
-    fn cost(&self, shape: ClipShape) -> usize {
+    fn tokens(&self, shape: ClipShape) -> usize {
         TokenGrid::covering(shape, tubelet(self.patch)).tokens()
     }
 }

@@ -24,9 +24,9 @@ pub struct Counts {
     pub encoder_params: u64,
     /// Parameters of the decoder.
     pub decoder_params: u64,
-    /// Gemm-adds of the encoder.
+    /// Multiply-adds of the encoder.
     pub encoder_macs: u64,
-    /// Gemm-adds of the decoder.
+    /// Multiply-adds of the decoder.
     pub decoder_macs: u64,
     /// E = L * c, the number of latent values (paper, section 2).
     pub latent_values: usize,

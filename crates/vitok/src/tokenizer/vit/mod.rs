@@ -6,6 +6,10 @@
 //! clips [3, T, H, W] <- unpatchify <- decoder <-------------- latents [L, c]
 //! ```
 //!
+//! The letters, here and in shapes throughout: B sequences of a batch, N positions of a sequence with padding, L tokens
+//! of a clip, C channels inside the network (its width), c channels of a latent, E = L * c values of a clip, and q x p x p
+//! frames and pixels of a tubelet, which is a token's patch.
+//!
 //! What network to build comes in three steps, each its own type: a [`Variant`] is a name taken apart ("S-B/4x16"), a
 //! [`ModelSpec`] is what a user wrote (a variant and the choices that differ from its family's), and a [`ModelConfig`]
 //! holds every number the network is built from. Only the config reaches the network, and it travels with the weights.

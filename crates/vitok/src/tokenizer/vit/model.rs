@@ -220,7 +220,7 @@ impl Codec for VitTokenizer {
         reconstruct_by_latents(self, clips)
     }
 
-    fn cost(&self, shape: ClipShape) -> usize {
+    fn tokens(&self, shape: ClipShape) -> usize {
         TokenGrid::covering(shape, self.config.tubelet).tokens()
     }
 

@@ -23,7 +23,7 @@ pub struct Network {
 pub struct Encoder {
     /// `[C, 3qpp]`.
     pub patch_embed: Linear,
-    /// The stack.
+    /// Transformer blocks, first to last.
     pub encoder_blocks: Vec<Block>,
     /// Final LayerNorm of sequential stacks.
     pub encoder_norm: Option<Norm>,
@@ -36,7 +36,7 @@ pub struct Encoder {
 pub struct Decoder {
     /// `[C, c]`.
     pub decoder_embed: Linear,
-    /// The stack.
+    /// Transformer blocks, first to last.
     pub decoder_blocks: Vec<Block>,
     /// Final LayerNorm of sequential stacks.
     pub decoder_norm: Option<Norm>,
