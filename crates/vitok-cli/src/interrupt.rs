@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::terminal;
-
 /// Exit code of a program ended by Ctrl-C.
 pub const EXIT_CODE: u8 = 130;
 
@@ -13,18 +11,19 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 /// Whether the command stops by itself.
 static GRACEFUL: AtomicBool = AtomicBool::new(false);
 
-/// Ends the program on Ctrl-C, at once, with no half-written file left behind. `exit` is the way out.
-pub fn handle(exit: fn(u8) -> !) {
+/// Ends the program on Ctrl-C, at once, with no half-written file left behind. `exit` is the way out,
+/// `note` tells the user something.
+pub fn handle(exit: fn(u8) -> !, note: fn(&str)) {
     let handler = move || {
         if GRACEFUL.load(Ordering::SeqCst) && !REQUESTED.swap(true, Ordering::SeqCst) {
-            terminal::note("stopping after this step; again to stop at once");
+            note("stopping after this step; again to stop at once");
             return;
         }
         vitok::files::remove_temporaries();
         exit(EXIT_CODE)
     };
     if let Err(error) = ctrlc::set_handler(handler) {
-        terminal::error(&format!("cannot catch Ctrl-C: {error}"));
+        note(&format!("cannot catch Ctrl-C: {error}"));
     }
 }
 

@@ -17,7 +17,7 @@ use args::{Cli, Command};
 use commands::Outcome;
 
 fn main() -> ExitCode {
-    interrupt::handle(|code| exit(code.into()));
+    interrupt::handle(|code| exit(code.into()), terminal::note);
     memory::keep();
     let outcome = match Cli::parse().command {
         Command::Info(args) => commands::info::run(&args),

@@ -34,8 +34,7 @@ pub fn run(args: &EvaluateArgs) -> Result<Outcome> {
         let out = config.out.as_deref().unwrap_or(&args.out);
         report.write(out)?;
         if !args.json {
-            let before = reports.last();
-            show(&report, before, out, args.center_crop.len() > 1)?;
+            show(&report, reports.last(), out, args.center_crop.len() > 1)?;
         }
         warn(&report, out);
         reports.push(report);
@@ -120,22 +119,19 @@ fn baselines_beside(args: &EvaluateArgs, name: &str, tokenizer: &dyn Tokenizer) 
 
 /// Prints the table, and what must be known to compare it with others, unless the report before has said it.
 fn show(report: &Report, before: Option<&Report>, out: &Path, several: bool) -> Result<()> {
-    if before.is_some() {
-        terminal::line("")?;
-    }
     if several {
-        terminal::line(&report.heading())?;
+        let gap = before.map_or("", |_| "\n");
+        terminal::line(&format!("{gap}{}", report.heading()))?;
     }
     let table = report.table();
     let headers: Vec<&str> = table.headers.iter().map(String::as_str).collect();
     terminal::table(&headers, table.rows)?;
     terminal::line("")?;
     let said = before.map(Report::footnotes).unwrap_or_default();
-    for line in report.footnotes().iter().filter(|line| !said.contains(line)) {
-        terminal::line(line)?;
-    }
-    terminal::line(&format!("Report: {}", out.join("report.html").display()))?;
-    Ok(())
+    let mut unsaid = report.footnotes().into_iter().filter(|line| !said.contains(line));
+    unsaid.try_for_each(|line| terminal::line(&line))?;
+    let html = out.join("report.html");
+    Ok(terminal::line(&format!("Report: {}", html.display()))?)
 }
 
 fn warn(report: &Report, out: &Path) {

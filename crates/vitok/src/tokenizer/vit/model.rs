@@ -6,7 +6,7 @@ use super::activations::Activations;
 use super::bottleneck::EncoderOutput;
 use super::config::ModelConfig;
 use super::fingerprint::Fingerprint;
-use super::network::{Decoder, Encoder, Network};
+use super::network::{Decoder, Encoder, Network, tensor_name};
 use crate::device::to_host;
 use crate::media::{Clip, ClipShape, clip_from_tensor, clip_to_tensor};
 use crate::nn::{init, params};
@@ -33,7 +33,7 @@ impl VitTokenizer {
     pub fn random(config: ModelConfig, seed: u64, device: &Device) -> Result<Self> {
         let layer_scale = config.layer_scale;
         Self::from_values(config, device, |path, shape| {
-            let name = super::weights::tensor_name(path);
+            let name = tensor_name(path);
             Ok(init::initial_value(name, shape, layer_scale, seed))
         })
     }

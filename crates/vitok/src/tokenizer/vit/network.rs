@@ -44,6 +44,13 @@ pub struct Decoder {
     pub to_pixels: Linear,
 }
 
+/// The name on disk of the parameter at a path of [`Network`]: the path less the part.
+pub(super) fn tensor_name(path: &str) -> &str {
+    path.strip_prefix("encoder.")
+        .or_else(|| path.strip_prefix("decoder."))
+        .unwrap_or(path)
+}
+
 fn blocks(stack: &StackConfig, config: &ModelConfig, device: &Device) -> Vec<Block> {
     (0..stack.depth)
         .map(|_| Block::new(stack, config.block, device))

@@ -16,7 +16,7 @@ use super::config::ModelConfig;
 use super::fingerprint::Fingerprint;
 use super::infer::infer_config;
 use super::model::VitTokenizer;
-use super::network::{Decoder, Encoder, Network};
+use super::network::{Decoder, Encoder, Network, tensor_name};
 use crate::files::write_atomically;
 use crate::nn::params;
 use crate::tokenizer::load::LoadPart;
@@ -102,13 +102,6 @@ impl VitTokenizer {
             }
         }
     }
-}
-
-/// The name on disk of the parameter at a path of [`Network`]: the path less the part.
-pub(super) fn tensor_name(path: &str) -> &str {
-    path.strip_prefix("encoder.")
-        .or_else(|| path.strip_prefix("decoder."))
-        .unwrap_or(path)
 }
 
 fn is_of_encoder(name: &str) -> bool {
