@@ -78,6 +78,10 @@ impl Work for Decode<'_> {
     type Row = DecodedFile;
 
     /// An image's file, or a clip's folder of frames; which, only the latents tell.
+    fn tokenizer(&self) -> &dyn Tokenizer {
+        self.tokenizer
+    }
+
     fn outputs(&self, job: &Job) -> Vec<PathBuf> {
         vec![
             job.output(&self.options.out, &self.ending()),
@@ -105,10 +109,6 @@ impl Work for Decode<'_> {
 
     fn shape(&self, latents: &Latents) -> ClipShape {
         latents.shape
-    }
-
-    fn tokens(&self, shape: ClipShape) -> usize {
-        self.tokenizer.tokens(shape)
     }
 
     fn compute(&self, latents: &[Latents]) -> Result<Vec<Clip>> {

@@ -72,6 +72,10 @@ impl Work for Encode<'_> {
     type Output = Latents;
     type Row = EncodedFile;
 
+    fn tokenizer(&self) -> &dyn Tokenizer {
+        self.tokenizer
+    }
+
     fn outputs(&self, job: &Job) -> Vec<PathBuf> {
         vec![self.output(job)]
     }
@@ -86,10 +90,6 @@ impl Work for Encode<'_> {
 
     fn shape(&self, clip: &Clip) -> ClipShape {
         clip.shape()
-    }
-
-    fn tokens(&self, shape: ClipShape) -> usize {
-        self.tokenizer.tokens(shape)
     }
 
     fn compute(&self, clips: &[Clip]) -> Result<Vec<Latents>> {

@@ -12,6 +12,7 @@ use crate::media::{Clip, ClipOptions, ClipShape, find_images, side_by_side};
 use crate::metrics::{ImageScores, score_clip};
 use crate::observe::Observer;
 use crate::tokenizer::Tokenizer;
+use crate::weights::Dtype;
 
 /// How to reconstruct files.
 #[derive(Clone, Debug)]
@@ -80,6 +81,10 @@ impl Work for Reconstruct<'_> {
     type Output = Output;
     type Row = ReconstructedFile;
 
+    fn tokenizer(&self) -> &dyn Tokenizer {
+        self.tokenizer
+    }
+
     /// Reconstruction and comparison, as files for an image or as folders for a clip.
     fn outputs(&self, job: &Job) -> Vec<PathBuf> {
         let endings = [".png", ".compare.png", "", ".compare"];
@@ -98,10 +103,6 @@ impl Work for Reconstruct<'_> {
         clip.shape()
     }
 
-    fn tokens(&self, shape: ClipShape) -> usize {
-        self.tokenizer.tokens(shape)
-    }
-
     fn compute(&self, clips: &[Clip]) -> Result<Vec<Output>> {
         let start = Instant::now();
         let latents = self.tokenizer.encode(clips)?;
@@ -111,7 +112,7 @@ impl Work for Reconstruct<'_> {
         let decode_seconds = start.elapsed().as_secs_f64() / clips.len() as f64;
         let outputs = decoded.into_iter().zip(&latents).map(|(clip, latents)| Output {
             clip,
-            bytes: 2 * latents.values.len() as u64,
+            bytes: (Dtype::F16.bytes() * latents.values.len()) as u64,
             encode_seconds,
             decode_seconds,
         });

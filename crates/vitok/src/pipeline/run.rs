@@ -14,6 +14,7 @@ use super::jobs::{Conflicts, Job, Jobs};
 use crate::data::prefetch::{PrefetchLimits, Prefetched, prefetch};
 use crate::media::ClipShape;
 use crate::observe::{Event, Observer};
+use crate::tokenizer::Tokenizer;
 use crate::tokenizer::batching::{batches, run_batch};
 use crate::{Error, Result};
 
@@ -53,6 +54,9 @@ pub(super) trait Work: Sync {
     /// What is reported.
     type Row: Send;
 
+    /// What computes.
+    fn tokenizer(&self) -> &dyn Tokenizer;
+
     /// What a job will write. A job that would overwrite an input, or the output of another job, fails instead.
     fn outputs(&self, job: &Job) -> Vec<PathBuf>;
 
@@ -64,9 +68,6 @@ pub(super) trait Work: Sync {
 
     /// Inputs of one shape that follow each other are computed together, while they are small.
     fn shape(&self, input: &Self::Input) -> ClipShape;
-
-    /// Tokens of an input of this shape.
-    fn tokens(&self, shape: ClipShape) -> usize;
 
     /// What becomes of each input of a batch.
     fn compute(&self, batch: &[Self::Input]) -> Result<Vec<Self::Output>>;
@@ -137,7 +138,7 @@ fn compute<W: Work>(
     let panicked = || Err(Error::Internal("reading a file panicked".into()));
     let read = prefetched.map(|read| read.unwrap_or_else(panicked)).enumerate();
     let shape = |(_, read): &Read<W::Input>| Some(work.shape(&read.as_ref().ok()?.0));
-    for batch in batches(read, shape, |shape| work.tokens(shape)) {
+    for batch in batches(read, shape, |shape| work.tokenizer().tokens(shape)) {
         if observer.cancelled() {
             return true;
         }

@@ -5,6 +5,7 @@ use super::latents::Latents;
 use crate::Result;
 use crate::media::{Clip, ClipShape};
 use crate::patches::TokenGrid;
+use crate::weights::Dtype;
 
 /// The result of compressing and decompressing a clip.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,13 +77,12 @@ pub trait Tokenizer: Codec {
 
 /// [`Codec::reconstruct`] of every tokenizer: encode, then decode.
 pub(super) fn reconstruct_by_latents(tokenizer: &dyn Tokenizer, clips: &[Clip]) -> Result<Vec<Reconstruction>> {
-    const BYTES_PER_VALUE: usize = 2;
     let latents = tokenizer.encode(clips)?;
     let decoded = tokenizer.decode(&latents)?.into_iter();
     let reconstructions = decoded.zip(&latents).map(|(clip, latents)| Reconstruction {
         clip,
         values: Some(latents.values.len()),
-        bytes: BYTES_PER_VALUE * latents.values.len(),
+        bytes: Dtype::F16.bytes() * latents.values.len(),
     });
     Ok(reconstructions.collect())
 }
