@@ -51,6 +51,15 @@ pub enum Event<'a> {
         /// Bytes of the whole file.
         total: u64,
     },
+    /// A clip so large that it will take long; told before it is begun.
+    LongClip {
+        /// The file.
+        file: &'a Path,
+        /// Its tokens.
+        tokens: usize,
+        /// About how long it will take, by the time of a small clip on this machine.
+        seconds: f64,
+    },
     /// One file of many failed; the rest goes on.
     Failure {
         /// The file.

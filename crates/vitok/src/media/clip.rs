@@ -45,6 +45,15 @@ impl Clip {
         Ok(Self { frames, fps })
     }
 
+    /// A black clip.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a shape without pixels.
+    pub fn blank(shape: ClipShape) -> Result<Self> {
+        let frame = Image::new(shape.width, shape.height, vec![0; 3 * shape.width * shape.height])?;
+        Self::new(vec![frame; shape.frames], None)
+    }
+
     /// The frames.
     pub fn frames(&self) -> &[Image] {
         &self.frames

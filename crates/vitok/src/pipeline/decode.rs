@@ -77,11 +77,11 @@ impl Work for Decode<'_> {
     type Output = Clip;
     type Row = DecodedFile;
 
-    /// An image's file, or a clip's folder of frames; which, only the latents tell.
     fn tokenizer(&self) -> &dyn Tokenizer {
         self.tokenizer
     }
 
+    /// An image's file, or a clip's folder of frames; which, only the latents tell.
     fn outputs(&self, job: &Job) -> Vec<PathBuf> {
         vec![
             job.output(&self.options.out, &self.ending()),
@@ -109,6 +109,11 @@ impl Work for Decode<'_> {
 
     fn shape(&self, latents: &Latents) -> ClipShape {
         latents.shape
+    }
+
+    fn blank(&self, shape: ClipShape) -> Result<Latents> {
+        let (grid, channels) = self.tokenizer.latent_shape(shape);
+        Latents::new(vec![0.0; grid.tokens() * channels], channels, grid, shape)
     }
 
     fn compute(&self, latents: &[Latents]) -> Result<Vec<Clip>> {

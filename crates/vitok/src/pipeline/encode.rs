@@ -92,6 +92,10 @@ impl Work for Encode<'_> {
         clip.shape()
     }
 
+    fn blank(&self, shape: ClipShape) -> Result<Clip> {
+        Clip::blank(shape)
+    }
+
     fn compute(&self, clips: &[Clip]) -> Result<Vec<Latents>> {
         self.tokenizer.encode(clips)
     }

@@ -103,6 +103,10 @@ impl Work for Reconstruct<'_> {
         clip.shape()
     }
 
+    fn blank(&self, shape: ClipShape) -> Result<Clip> {
+        Clip::blank(shape)
+    }
+
     fn compute(&self, clips: &[Clip]) -> Result<Vec<Output>> {
         let start = Instant::now();
         let latents = self.tokenizer.encode(clips)?;

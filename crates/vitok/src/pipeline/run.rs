@@ -14,8 +14,8 @@ use super::jobs::{Conflicts, Job, Jobs};
 use crate::data::prefetch::{PrefetchLimits, Prefetched, prefetch};
 use crate::media::ClipShape;
 use crate::observe::{Event, Observer};
-use crate::tokenizer::Tokenizer;
 use crate::tokenizer::batching::{batches, run_batch};
+use crate::tokenizer::{Estimator, Tokenizer};
 use crate::{Error, Result};
 
 /// Files that are read before they are wanted, and their bytes.
@@ -69,6 +69,9 @@ pub(super) trait Work: Sync {
     /// Inputs of one shape that follow each other are computed together, while they are small.
     fn shape(&self, input: &Self::Input) -> ClipShape;
 
+    /// An input without content, to time the work on.
+    fn blank(&self, shape: ClipShape) -> Result<Self::Input>;
+
     /// What becomes of each input of a batch.
     fn compute(&self, batch: &[Self::Input]) -> Result<Vec<Self::Output>>;
 
@@ -117,7 +120,7 @@ pub(super) fn run<W: Work>(task: &str, jobs: Jobs, work: &W, observer: &dyn Obse
         let (send, receive) = mpsc::sync_channel(1);
         let writer = scope.spawn(|| write(task, work, &found, failed, receive, observer));
         let cancelled = prefetch(found.len(), limits, size_hint, read, |prefetched| {
-            compute(work, prefetched, send, observer)
+            compute(work, &found, prefetched, send, observer)
         });
         let (done, failed) = writer.join().unwrap_or_else(|panic| resume_unwind(panic));
         FileResults {
@@ -131,6 +134,7 @@ pub(super) fn run<W: Work>(task: &str, jobs: Jobs, work: &W, observer: &dyn Obse
 /// Computes what was read, batch by batch, until all is done or the observer stops it. Whether it was stopped.
 fn compute<W: Work>(
     work: &W,
+    jobs: &[Job],
     prefetched: Prefetched<Result<(W::Input, Duration)>>,
     send: mpsc::SyncSender<Vec<Computed<W>>>,
     observer: &dyn Observer,
@@ -138,9 +142,13 @@ fn compute<W: Work>(
     let panicked = || Err(Error::Internal("reading a file panicked".into()));
     let read = prefetched.map(|read| read.unwrap_or_else(panicked)).enumerate();
     let shape = |(_, read): &Read<W::Input>| Some(work.shape(&read.as_ref().ok()?.0));
+    let mut estimator = Estimator::default();
     for batch in batches(read, shape, |shape| work.tokenizer().tokens(shape)) {
         if observer.cancelled() {
             return true;
+        }
+        if let [(number, Ok((input, _)))] = batch.as_slice() {
+            tell_if_long(work, &jobs[*number], input, &mut estimator, observer);
         }
         if send.send(compute_batch(work, batch)).is_err() {
             // The writer is gone, and its panic is passed on.
@@ -148,6 +156,24 @@ fn compute<W: Work>(
         }
     }
     false
+}
+
+/// Tells of an input that will take long.
+fn tell_if_long<W: Work>(work: &W, job: &Job, input: &W::Input, estimator: &mut Estimator, observer: &dyn Observer) {
+    let (tokenizer, shape) = (work.tokenizer(), work.shape(input));
+    let time = |shape| {
+        let blank = [work.blank(shape).ok()?];
+        let start = Instant::now();
+        // What cannot be computed will say so with the real input.
+        work.compute(&blank).ok().map(|_| start.elapsed())
+    };
+    if let Some(estimate) = estimator.estimate(tokenizer, shape, time) {
+        observer.event(Event::LongClip {
+            file: &job.input,
+            tokens: tokenizer.tokens(shape),
+            seconds: estimate.as_secs_f64(),
+        });
+    }
 }
 
 fn compute_batch<W: Work>(work: &W, batch: Vec<Read<W::Input>>) -> Vec<Computed<W>> {

@@ -35,6 +35,12 @@ pub trait Codec: Send + Sync {
     /// answers with those of the tokenizer it stands beside.
     fn tokens(&self, shape: ClipShape) -> usize;
 
+    /// Multiply-adds of a clip of this shape, encoding and decoding together; none where time does not follow from them.
+    fn macs(&self, shape: ClipShape) -> Option<u64> {
+        let _ = shape;
+        None
+    }
+
     /// Frames of a tubelet (the temporal patch size): shorter clips are padded. 1 for codecs of images.
     fn min_frames(&self) -> usize {
         1

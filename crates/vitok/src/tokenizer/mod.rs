@@ -11,12 +11,14 @@
 pub mod baselines;
 pub mod batching;
 mod codec;
+mod estimate;
 mod info;
 mod latents;
 mod load;
 pub mod vit;
 
 pub use codec::{Codec, Reconstruction, Tokenizer};
+pub use estimate::Estimator;
 pub use info::TokenizerInfo;
 pub use latents::{ChannelStatistics, Latents, LatentsInfo};
 pub use load::{LoadPart, load};

@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::activations::Activations;
 use super::bottleneck::EncoderOutput;
 use super::config::ModelConfig;
+use super::count::Counts;
 use super::fingerprint::Fingerprint;
 use super::network::{Decoder, Encoder, Network, tensor_name};
 use crate::device::to_host;
@@ -222,6 +223,11 @@ impl Codec for VitTokenizer {
 
     fn tokens(&self, shape: ClipShape) -> usize {
         TokenGrid::covering(shape, self.config.tubelet).tokens()
+    }
+
+    fn macs(&self, shape: ClipShape) -> Option<u64> {
+        let counts = Counts::new(&self.config, shape);
+        Some(counts.encoder_macs.saturating_add(counts.decoder_macs))
     }
 
     fn min_frames(&self) -> usize {
