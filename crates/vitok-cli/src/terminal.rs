@@ -63,13 +63,14 @@ pub fn words(remedy: &Remedy) -> String {
         Remedy::ReadMoreFrames(frames) => format!("give --frames {frames} or more"),
         Remedy::CompareUnpaired => "score a generator's outputs with --unpaired".into(),
         Remedy::ChooseOtherOutput => "choose another --out".into(),
-        Remedy::Resume => "continue it with --resume".into(),
+        Remedy::Resume => "continue it with --resume RUN, this folder".into(),
+        Remedy::Begin => "begin one with `vitok train CONFIG --out RUN`".into(),
         Remedy::AcceptChanges => "undo that to continue the same run, or give --accept-changes too".into(),
         Remedy::Restart => "begin again with --restart".into(),
         Remedy::NameVariant => "name it with --variant".into(),
         Remedy::StoreF32 => "store f32 with --dtype f32; or check the model".into(),
         Remedy::AllowOtherTokenizer => "use that one; or decode all the same with --any-model".into(),
-        Remedy::LowerLearningRate => "resume with --resume --accept-changes and a smaller train.lr, or clip the gradient \
+        Remedy::LowerLearningRate => "resume with --resume RUN --accept-changes and a smaller train.lr, or clip the gradient \
              (train.grad_clip); where the newest checkpoint is ruined already, remove its folder to resume from the one \
              before"
             .into(),
@@ -215,6 +216,14 @@ impl Observer for Terminal {
             Event::Failure { file, error: why } => {
                 let text = format!("{}{}", named(file, why), advice(why));
                 self.bar().suspend(|| error(&text));
+            }
+            Event::LongClip { file, tokens, seconds } => {
+                let text = format!(
+                    "{}: {tokens} tokens, about {seconds:.0} s (fewer with --max-tokens or --longest-side; a model whose \
+                     attention has a window takes less)",
+                    file.display()
+                );
+                self.bar().suspend(|| note(&text));
             }
             Event::Warning(text) => self.bar().suspend(|| warning(text)),
             Event::Note(text) => self.bar().suspend(|| note(text)),

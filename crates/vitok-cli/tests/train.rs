@@ -105,7 +105,7 @@ fn a_killed_run_ends_with_the_same_bits() {
     child.wait().unwrap();
     assert!(!folder.join("killed/model").exists());
     fails(&["train", "tiny.toml", "--out", "killed"], folder, &["--resume"]);
-    succeeds(&["train", "tiny.toml", "--out", "killed", "--resume"], folder);
+    succeeds(&["train", "--resume", "killed"], folder);
     assert_eq!(model(folder, "killed"), model(folder, "runs/tiny"));
 
     // The model is one as any other.
@@ -188,6 +188,17 @@ fn what_is_wrong_is_said() {
         folder,
         &["nowhere"],
     );
+    fails(
+        &["train", "--resume", "nowhere"],
+        folder,
+        &["no training run to resume", "vitok train CONFIG --out RUN"],
+    );
+    fails(
+        &["train", "tiny.toml", "--resume", "images"],
+        folder,
+        &["no training run"],
+    );
+    fails(&["train"], folder, &["<CONFIG>"]);
     assert!(!folder.join("runs").exists(), "nothing was begun");
     // An image that cannot be read is named, and the run goes on if that is allowed.
     let whole = fs::read(folder.join("images/coffee.png")).unwrap();

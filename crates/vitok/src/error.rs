@@ -179,6 +179,12 @@ pub enum Error {
         /// Steps taken; 0 for one that ended before its first checkpoint.
         step: u64,
     },
+    /// A folder without a training run, where one is to be resumed.
+    #[error("{path}: no training run to resume", path = path.display())]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A run or evaluation that was begun with other settings.
     #[error("{path}: {reason}: {changes}", path = path.display(), changes = changes.join(", "))]
     SettingsChanged {
@@ -215,7 +221,7 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
-    /// Training whose numbers are no longer finite.
+    /// Training whose loss exceeds its limit, or whose numbers are no longer finite.
     #[error("{what}: training diverged")]
     Diverged {
         /// What was found at which step.
@@ -248,6 +254,8 @@ pub enum Remedy {
     ChooseOtherOutput,
     /// Continue what is there.
     Resume,
+    /// Begin a run.
+    Begin,
     /// Continue with the new values.
     AcceptChanges,
     /// Begin again, dropping what is there.
@@ -327,6 +335,7 @@ impl Error {
             Self::NoPairs { .. } => vec![Remedy::CompareUnpaired],
             Self::TooFewFrames { needed, .. } => vec![Remedy::ReadMoreFrames(*needed)],
             Self::RunExists { .. } => vec![Remedy::Resume, Remedy::ChooseOtherOutput],
+            Self::NoRun { .. } => vec![Remedy::Begin],
             Self::Diverged { .. } => vec![Remedy::LowerLearningRate],
             Self::MissingBackend { name } => vec![Remedy::BuildWithFeature(name.clone())],
             Self::Hub { remedies, .. }

@@ -9,7 +9,7 @@ use super::DeviceName;
 const HELP: &str = "Examples:
   vitok train configs/tiny.toml
   vitok train config.toml --out runs/a --set train.lr=3e-4 --set train.steps=2000
-  vitok train config.toml --out runs/a --resume
+  vitok train --resume runs/a
 
 The folder OUT holds events.jsonl (what happened, a JSON object a line), curve.svg, samples/
 (held-out images above their reconstructions), checkpoints/, and at the end model/, which every
@@ -18,14 +18,15 @@ other command takes as --model. Ctrl-C stops after a checkpoint.";
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct TrainArgs {
-    /// TOML file that describes the run
-    pub config: PathBuf,
+    /// TOML file that describes the run; with --resume the run's own, if none is given
+    #[arg(required_unless_present = "resume")]
+    pub config: Option<PathBuf>,
     /// Folder of the run [default: runs/NAME for NAME.toml]
     #[arg(long, short)]
     pub out: Option<PathBuf>,
-    /// Go on from the newest checkpoint, or begin where there is none
-    #[arg(long)]
-    pub resume: bool,
+    /// Go on with the run in this folder, from its newest checkpoint
+    #[arg(long, value_name = "RUN", conflicts_with = "out")]
+    pub resume: Option<PathBuf>,
     /// With --resume: go on although the configuration changed
     #[arg(long, requires = "resume")]
     pub accept_changes: bool,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use vitok::train::{Start, TrainConfig, train};
+use vitok::train::{Start, TrainConfig, config_of_run, train};
 
 use super::Outcome;
 use super::train_watcher::TrainWatcher;
@@ -11,22 +11,17 @@ use crate::args::TrainArgs;
 use crate::terminal;
 
 pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
-    let config = TrainConfig::read(&args.config, &args.set)?;
-    let folder = match &args.out {
-        Some(out) => out.clone(),
-        None => default_folder(&args.config)?,
+    let (folder, start) = folder_and_start(args)?;
+    let config = match &args.config {
+        Some(config) => config.clone(),
+        None => config_of_run(&folder)?,
     };
-    let start = match args.resume {
-        false => Start::New,
-        true => Start::Resume {
-            accept_changes: args.accept_changes,
-        },
-    };
+    let config = TrainConfig::read(&config, &args.set)?;
     let device = vitok::open_device(args.device.name())?;
     let watcher = TrainWatcher::new(args.json);
     let output = train(&config, &folder, start, &device, &watcher);
     watcher.clear();
-    let resume = format!("resume with: {}", resume_command(args, &folder)?);
+    let resume = format!("resume with: {}", resume_command(&folder, args.device.name())?);
     let output = match output {
         Ok(output) => output,
         Err(error) => {
@@ -53,20 +48,24 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// What to type to go on, quoted for a shell.
-fn resume_command(args: &TrainArgs, folder: &Path) -> anyhow::Result<String> {
-    let config = args.config.display().to_string();
-    let folder = folder.display().to_string();
-    let mut words = vec!["vitok", "train", &config, "--out", &folder];
-    for change in &args.set {
-        words.extend(["--set", change.as_str()]);
+/// Where the run is, and whether it is there already.
+fn folder_and_start(args: &TrainArgs) -> anyhow::Result<(PathBuf, Start)> {
+    if let Some(run) = &args.resume {
+        let accept_changes = args.accept_changes;
+        return Ok((run.clone(), Start::Resume { accept_changes }));
     }
-    words.extend(["--device", args.device.name(), "--resume"]);
-    Ok(shlex::try_join(words)?)
+    let folder = match (&args.out, &args.config) {
+        (Some(out), _) => out.clone(),
+        (None, Some(config)) => Path::new("runs").join(config.file_stem().context("the config has no name")?),
+        (None, None) => anyhow::bail!("name a config, or a run with --resume"),
+    };
+    Ok((folder, Start::New))
 }
 
-/// `runs/NAME` for `NAME.toml`.
-fn default_folder(config: &Path) -> anyhow::Result<PathBuf> {
-    let name = config.file_stem().context("the config has no name")?;
-    Ok(Path::new("runs").join(name))
+/// What to type to go on, quoted for a shell. The run's own configuration holds what was overridden.
+fn resume_command(run: &Path, device: &str) -> anyhow::Result<String> {
+    let run = run.display().to_string();
+    Ok(shlex::try_join([
+        "vitok", "train", "--resume", &run, "--device", device,
+    ])?)
 }

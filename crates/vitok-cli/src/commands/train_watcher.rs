@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::Serialize;
 use vitok::observe::{Event, Observer};
 use vitok::train::{StepStats, TrainEvent, TrainObserver};
 
@@ -84,6 +85,8 @@ impl TrainObserver for TrainWatcher {
                     config.train.steps,
                     config.train.batch_size,
                 ));
+                self.say(&format!("model: {}", values(&config.model, &["variant"])));
+                self.say(&format!("loss: {}", values(&config.loss, &[])));
             }
             TrainEvent::Validation { step, psnr, ssim, .. } => {
                 let ssim = ssim.map_or(String::new(), |ssim| format!(", SSIM {ssim:.4}"));
@@ -110,4 +113,16 @@ impl TrainObserver for TrainWatcher {
             .bar()
             .set_message(format!("loss {:.5}", stats.losses.loss));
     }
+}
+
+/// A section's values in a line, but for some keys and for what is 0.
+fn values(section: &impl Serialize, except: &[&str]) -> String {
+    let section = serde_json::to_value(section).unwrap_or_default();
+    let values = section.as_object().into_iter().flatten();
+    let values = values.filter(|(key, value)| !except.contains(&key.as_str()) && value.as_f64() != Some(0.0));
+    let values = values.map(|(key, value)| match value.as_str() {
+        Some(text) => format!("{key} {text}"),
+        None => format!("{key} {value}"),
+    });
+    values.collect::<Vec<_>>().join(", ")
 }

@@ -1,7 +1,6 @@
 //! Random crops, resizing and flips: what is done to a clip between its file and the batch.
 
 use rand::{Rng, RngExt};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -12,7 +11,8 @@ use crate::toml_file::invalid_value;
 const ATTEMPTS: usize = 10;
 
 /// How images are cropped and resized.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Augment {
     /// How images are cropped.
@@ -32,7 +32,8 @@ pub struct Augment {
 }
 
 /// How images are cropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Recipe {
     /// ViTok-v2's: square random-resized crops with probability `crop_prob`, otherwise whole images of their own aspect

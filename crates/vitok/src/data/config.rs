@@ -1,6 +1,5 @@
 //! The section `data` of a training run's configuration.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Augment, Dataset};
@@ -9,7 +8,8 @@ use crate::toml_file::invalid_value;
 use crate::{Error, Result};
 
 /// Which images, and how they are prepared.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
     /// Datasets to train on: folders of images, lists of paths (one a line), `.tar`, `.tar.gz` or `.tgz` shards (with
@@ -29,7 +29,8 @@ pub struct DataConfig {
 }
 
 /// A dataset and its weight in the mixture.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(
     untagged,
     expecting = "expected the path of a dataset, or { path = \"…\", weight = 1.0 }"
@@ -42,7 +43,8 @@ pub enum DataSource {
 }
 
 /// A dataset with a given weight.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WeightedSource {
     /// The dataset.
@@ -52,7 +54,8 @@ pub struct WeightedSource {
 }
 
 /// How images are loaded. None of it but `downscale` changes what is loaded.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct LoaderConfig {
     /// Threads that read and decode.

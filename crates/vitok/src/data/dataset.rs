@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use super::shards::{self, Shard, Span};
 use crate::env::expand_home;
-use crate::files::find_files;
+use crate::files::{find_files, hexadecimal};
 use crate::media::{Clip, ReadOptions, decode_image, is_image_path, read_image};
 use crate::{Error, Result};
 
@@ -110,6 +112,21 @@ impl Dataset {
                 format!("{}{entry}", shards[span.shard].display())
             }
         })
+    }
+
+    /// SHA-256 of the names and sizes in bytes of all samples, in order: it changes when files are added, removed, renamed
+    /// or replaced by others. What is in them is not read.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for sample in &self.samples {
+            let bytes = match &sample.location {
+                // A file that is gone has no bytes.
+                Location::File(path) => std::fs::metadata(path).map_or(0, |about| about.len()),
+                Location::Shard(span) => span.length(),
+            };
+            hash.update(format!("{}\0{bytes}\n", sample.name));
+        }
+        hexadecimal(&hash.finalize())
     }
 
     /// Reads and decodes an image.

@@ -36,6 +36,13 @@ pub(super) struct Span {
     length: u64,
 }
 
+impl Span {
+    /// Its bytes.
+    pub(super) fn length(self) -> u64 {
+        self.length
+    }
+}
+
 /// The entries of a shard that are one sample.
 pub(super) struct ShardSample {
     /// Name of the image's entry.

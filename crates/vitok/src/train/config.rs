@@ -2,17 +2,19 @@
 
 use std::path::Path;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{OptimizerConfig, Schedule};
 use crate::data::DataConfig;
-use crate::tokenizer::vit::{ModelConfig, ModelSpec};
+use crate::tokenizer::vit::{Bottleneck, ModelConfig, ModelSpec};
 use crate::toml_file::read_toml;
 use crate::{Error, Result};
 
+/// Weight of the KL divergence with a KL bottleneck (paper, section 2.3).
+const DEFAULT_KL: f64 = 1e-3;
+
 /// A training run. `model.variant`, `data.train` and `train.steps` are required. The comments of the fields, of those of
-/// the sections too, are the reference that [`config_reference`](super::config_reference) prints.
+/// the sections too, are the reference in docs/config.md.
 ///
 /// ```toml
 /// [model]
@@ -23,7 +25,8 @@ use crate::{Error, Result};
 /// [train]
 /// steps = 1000
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
     /// Decides the initial weights, the order of the data, crops, flips and noise.
@@ -44,7 +47,8 @@ pub struct TrainConfig {
 }
 
 /// Weights of the losses' sum.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct LossConfig {
     /// Weight of the mean squared error, of pixels in [-1, 1].
@@ -55,9 +59,10 @@ pub struct LossConfig {
     pub charbonnier_eps: f64,
     /// Weight of 1 - SSIM.
     pub ssim: f64,
-    /// Weight of the KL divergence of the posterior from a standard normal, per latent value; not used without a KL
-    /// bottleneck.
-    pub kl: f64,
+    /// Weight of the KL divergence of the posterior from a standard normal, per latent value. Default: 1e-3 with a KL
+    /// bottleneck; without one there is no such loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kl: Option<f64>,
 }
 
 impl Default for LossConfig {
@@ -68,17 +73,25 @@ impl Default for LossConfig {
             charbonnier: 0.0,
             charbonnier_eps: 1e-3,
             ssim: 0.0,
-            kl: 1e-3,
+            kl: None,
         }
     }
 }
 
+impl LossConfig {
+    /// The weight of the KL divergence for a model with this bottleneck.
+    pub fn kl_weight(&self, bottleneck: Bottleneck) -> Option<f64> {
+        (bottleneck == Bottleneck::Kl).then(|| self.kl.unwrap_or(DEFAULT_KL))
+    }
+}
+
 /// Steps, AdamW and its schedule, and what is written when.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct StepConfig {
     /// Optimizer steps of the whole run.
-    #[schemars(extend("x-required" = true))]
+    #[cfg_attr(test, schemars(extend("x-required" = true)))]
     pub steps: u64,
     /// Images of a step.
     pub batch_size: usize,
@@ -103,6 +116,9 @@ pub struct StepConfig {
     /// Decay of the exponential moving average of the weights, which is what is validated and saved as the model; 0: no
     /// average.
     pub ema_decay: f64,
+    /// A step whose loss is above this ends the run: it diverged. Losses of images are at most about 4 times their weights.
+    /// 0: no limit.
+    pub max_loss: f64,
     /// Steps between checkpoints.
     pub checkpoint_every: u64,
     /// Newest checkpoints kept.
@@ -132,6 +148,7 @@ impl Default for StepConfig {
             weight_decay,
             grad_clip: grad_clip.unwrap_or(0.0),
             ema_decay: 0.0,
+            max_loss: 1000.0,
             checkpoint_every: 500,
             keep_last: 2,
             log_every: 10,
@@ -140,7 +157,8 @@ impl Default for StepConfig {
 }
 
 /// Scores and sample images while training.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ValidationConfig {
     /// Steps between validations.
@@ -190,6 +208,23 @@ impl TrainConfig {
     /// [`Error::Variant`].
     pub fn model_config(&self) -> Result<ModelConfig> {
         ModelConfig::resolve(&self.model)
+    }
+
+    /// The same configuration with what it left to the model's family spelled out, and without what has no effect on this
+    /// model: complete, whatever the defaults of a later version are.
+    ///
+    /// # Errors
+    /// [`Error::Variant`].
+    pub fn resolved(&self) -> Result<Self> {
+        let model = self.model_config()?;
+        Ok(Self {
+            loss: LossConfig {
+                kl: self.loss.kl_weight(model.bottleneck),
+                ..self.loss
+            },
+            model: model.spec(),
+            ..self.clone()
+        })
     }
 
     /// Side in pixels of the squares that validation images become.

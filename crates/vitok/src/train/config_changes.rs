@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::TrainConfig;
 
 /// Keys and sections that decide only what is shown and how fast a run is, not what it ends with.
-const WITHOUT_EFFECT: [&str; 10] = [
+const WITHOUT_EFFECT: [&str; 11] = [
     "data.validation",
     "data.loader.workers",
     "data.loader.prefetch",
@@ -17,6 +17,7 @@ const WITHOUT_EFFECT: [&str; 10] = [
     "train.checkpoint_every",
     "train.keep_last",
     "train.log_every",
+    "train.max_loss",
     "validation",
 ];
 

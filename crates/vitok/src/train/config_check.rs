@@ -16,7 +16,7 @@ impl TrainConfig {
         let not_negative = |x: f64| x.is_finite() && x >= 0.0;
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let below_one = |x: f64| (0.0..1.0).contains(&x);
-        let weights = [loss.mse, loss.charbonnier, loss.ssim, loss.kl];
+        let weights = [loss.mse, loss.charbonnier, loss.ssim, loss.kl.unwrap_or(0.0)];
         let rules = [
             (
                 model.tubelet.frames == 1,
@@ -47,6 +47,7 @@ impl TrainConfig {
                 below_one(train.ema_decay),
                 "train.ema_decay must be from 0 up to, but not, 1",
             ),
+            (not_negative(train.max_loss), "train.max_loss must not be negative"),
             (
                 train.checkpoint_every > 0 && train.log_every > 0 && self.validation.every > 0,
                 "train.checkpoint_every, train.log_every and validation.every must be at least 1",

@@ -12,8 +12,11 @@ mod checkpoint;
 mod config;
 mod config_changes;
 mod config_check;
+#[cfg(test)]
 mod config_reference;
+mod config_unused;
 mod curve;
+mod data_record;
 mod ema;
 mod events;
 mod micro_batch;
@@ -30,12 +33,11 @@ mod validation;
 
 pub use checkpoint::{Checkpoint, CheckpointMeta};
 pub use config::{LossConfig, StepConfig, TrainConfig, ValidationConfig};
-pub use config_reference::config_reference;
 pub use ema::Ema;
 pub use events::{TrainEvent, TrainObserver};
 pub use objective::{Losses, batch_of, loss, noise};
 pub use optimizer::{Optimizer, OptimizerConfig};
-pub use resume::Start;
+pub use resume::{Start, config_of_run};
 pub use run::{TrainOutput, train};
 pub use run_log::read_events;
 pub use schedule::Schedule;

@@ -129,12 +129,13 @@ pub fn loss(
             structure.add(mean, n * frames);
         }
     }
-    let posterior = encoded.posterior.filter(|_| config.kl > 0.0);
+    let kl_weight = config.kl_weight(model.bottleneck).unwrap_or(0.0);
+    let posterior = encoded.posterior.filter(|_| kl_weight > 0.0);
     weighted_sum([
         (config.mse, squared.finish()),
         (config.charbonnier, absolute.finish()),
         (config.ssim, structure.finish()),
-        (config.kl, posterior.map(|posterior| posterior.kl())),
+        (kl_weight, posterior.map(|posterior| posterior.kl())),
     ])
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::TrainConfig;
 use super::checkpoint::{self, Checkpoint};
-use super::run_folder::{FolderState, folder_state};
+use super::run_folder::{CONFIG, FolderState, folder_state};
 use crate::{Error, Remedy, Result};
 
 /// Whether to begin or to go on.
@@ -12,7 +12,7 @@ use crate::{Error, Remedy, Result};
 pub enum Start {
     /// Begin; refuse a folder that holds a run.
     New,
-    /// Go on from the newest checkpoint, or begin where there is none.
+    /// Go on from the newest checkpoint; a run that was killed before its first one begins again.
     Resume {
         /// Go on even if the configuration changed.
         accept_changes: bool,
@@ -22,8 +22,9 @@ pub enum Start {
 /// The checkpoint to go on from, if any, in the folder `run`.
 ///
 /// # Errors
-/// [`Error::RunExists`] and [`Error::Occupied`] for a folder that is not free; [`Error::SettingsChanged`] for a changed
-/// configuration, and [`Error::Config`] for one with fewer steps than were taken; [`Error::Io`].
+/// [`Error::RunExists`] and [`Error::Occupied`] for a folder that is not free, [`Error::NoRun`] where there is nothing to
+/// resume; [`Error::SettingsChanged`] for a changed configuration, and [`Error::Config`] for one with fewer steps than were
+/// taken; [`Error::Io`].
 pub(super) fn starting_point(config: &TrainConfig, run: &Path, start: Start) -> Result<Option<PathBuf>> {
     let newest = checkpoint::list(run)?.pop();
     let accept_changes = match start {
@@ -40,16 +41,28 @@ pub(super) fn starting_point(config: &TrainConfig, run: &Path, start: Start) -> 
         }
     };
     let Some((step, checkpoint)) = newest else {
-        return match folder_state(run)? {
-            FolderState::Empty | FolderState::Run => Ok(None),
-            FolderState::Other => Err(Error::Occupied {
+        return match (start, folder_state(run)?) {
+            (_, FolderState::Other) => Err(Error::Occupied {
                 path: run.to_owned(),
                 reason: "not empty, and no training run".into(),
             }),
+            (Start::Resume { .. }, FolderState::Empty) => Err(Error::NoRun { path: run.to_owned() }),
+            (Start::Resume { .. }, FolderState::Run) | (Start::New, _) => Ok(None),
         };
     };
     check_changes(config, run, step, &checkpoint, accept_changes)?;
     Ok(Some(checkpoint))
+}
+
+/// The file with the configuration of the run in a folder.
+///
+/// # Errors
+/// [`Error::NoRun`] if there is none; [`Error::Io`].
+pub fn config_of_run(run: &Path) -> Result<PathBuf> {
+    match folder_state(run)? {
+        FolderState::Run => Ok(run.join(CONFIG)),
+        FolderState::Empty | FolderState::Other => Err(Error::NoRun { path: run.to_owned() }),
+    }
 }
 
 /// Whether a run may go on from its checkpoint at `step` with a configuration.
@@ -63,7 +76,7 @@ fn check_changes(config: &TrainConfig, run: &Path, step: u64, checkpoint: &Path,
             ),
         });
     }
-    let before = Checkpoint::meta(checkpoint)?.config;
+    let before = Checkpoint::meta(checkpoint)?.config.resolved()?;
     let changes = before.changes(config);
     if before.model_config()? != config.model_config()? {
         return Err(Error::SettingsChanged {

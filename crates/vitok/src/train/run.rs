@@ -6,8 +6,9 @@ use std::time::Instant;
 use burn::tensor::Device;
 
 use super::checkpoint::{self, Checkpoint};
+use super::data_record::DataRecord;
 use super::resume::{Start, starting_point};
-use super::run_folder::RunFolder;
+use super::run_folder::{RunFolder, data_file};
 use super::run_log::{RunLog, read_events};
 use super::{StepStats, TrainConfig, TrainEvent, TrainObserver, Trainer, Validation, curve};
 use crate::data::{Batch, Loader, LoaderOptions, SkippedSample};
@@ -27,7 +28,7 @@ pub struct TrainOutput {
     pub finished: bool,
 }
 
-/// Trains a ViT tokenizer, writing into `folder`: `config.toml`, `events.jsonl`, `checkpoints/`, `samples/`,
+/// Trains a ViT tokenizer, writing into `folder`: `config.toml`, `data.json`, `events.jsonl`, `checkpoints/`, `samples/`,
 /// `curve.svg` and, at the end, `model/`.
 ///
 /// When the observer [asks to stop](crate::observe::Observer::cancelled), the step under way is finished and a checkpoint
@@ -37,10 +38,11 @@ pub struct TrainOutput {
 /// # Errors
 /// - [`Error::RunExists`] for a folder that holds a run, [`Error::Occupied`] for one that holds something else,
 ///   [`Error::InUse`] while another process trains in it;
+/// - [`Error::NoRun`] for a folder without a run to resume;
 /// - [`Error::Config`] and [`Error::Variant`] for an invalid configuration or variant name, [`Error::SettingsChanged`] if
-///   it changed since the checkpoint to resume from;
+///   it, or the training data, changed since the checkpoint to resume from;
 /// - [`Error::Data`] if too much of a dataset cannot be read;
-/// - [`Error::Diverged`] if loss or gradient is not finite;
+/// - [`Error::Diverged`] if loss or gradient is not finite, or the loss above `train.max_loss`;
 /// - [`Error::Device`], [`Error::Weights`], [`Error::Io`] for failures of the device, of a checkpoint's files, of the disk.
 ///
 /// A checkpoint that cannot be written is a warning, and the older ones stay. For the last one it is an error.
@@ -52,9 +54,15 @@ pub fn train(
     observer: &dyn TrainObserver,
 ) -> Result<TrainOutput> {
     config.check()?;
+    for warning in config.unused_keys()? {
+        observer.event(Event::Warning(&warning));
+    }
+    let config = &config.resolved()?;
     // Configuration, folder and datasets are checked before anything is written.
     starting_point(config, folder, start)?;
     let (datasets, sampling_weights) = config.data.open(observer)?;
+    let data = DataRecord::of(&datasets);
+    data.check(&data_file(folder), folder, start)?;
     let validation = Validation::read(config, &datasets, observer)?;
 
     let mut run = Run::open(config, folder, start, device, validation, observer)?;
@@ -70,6 +78,7 @@ pub fn train(
     let train_images = datasets.iter().map(|dataset| dataset.samples().len()).sum();
     let mut loader = Loader::start(datasets, &sampling_weights, options)?;
     run.write_config(train_images)?;
+    data.write(&data_file(folder))?;
 
     observer.event(Event::Begin {
         task: &config.model.variant,
@@ -140,7 +149,13 @@ impl<'a> Run<'a> {
         let folder = RunFolder::lock(path)?;
         // Looked for again, now that no other process changes the folder.
         let (trainer, seconds) = match starting_point(config, path, start)? {
-            None => (Trainer::new(config, device)?, 0.0),
+            None => {
+                if start != Start::New {
+                    let text = format!("{}: no checkpoint yet, so the run begins again", path.display());
+                    observer.event(Event::Note(&text));
+                }
+                (Trainer::new(config, device)?, 0.0)
+            }
             Some(checkpoint) => resume(config, device, &checkpoint)?,
         };
         checkpoint::remove_unfinished(path)?;

@@ -11,6 +11,14 @@ const LOCK: &str = ".lock";
 
 const EVENTS: &str = "events.jsonl";
 
+/// The configuration, with all defaults.
+pub(super) const CONFIG: &str = "config.toml";
+
+/// Where a run's [`DataRecord`](super::data_record::DataRecord) lies.
+pub(super) fn data_file(run: &Path) -> PathBuf {
+    run.join("data.json")
+}
+
 /// What a folder is to training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FolderState {
@@ -46,6 +54,7 @@ pub(super) fn folder_state(path: &Path) -> Result<FolderState> {
 ///
 /// ```text
 /// config.toml         the configuration, with all defaults
+/// data.json           what it is trained on: images, and a hash of their names and sizes
 /// events.jsonl        the log, an event a line
 /// checkpoints/        step-00000500/, ...: the newest ones
 /// samples/            step-00000500.png, ...: validation images above their reconstructions
@@ -85,7 +94,7 @@ impl RunFolder {
     }
 
     pub fn config(&self) -> PathBuf {
-        self.path.join("config.toml")
+        self.path.join(CONFIG)
     }
 
     pub fn events(&self) -> PathBuf {

@@ -110,8 +110,8 @@ impl Trainer {
     /// moving average.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for no clips. [`Error::Diverged`] if the loss or the gradient is not finite,
-    /// [`Error::Device`] if the device failed, [`Error::Internal`] for a panic: the trainer is of no use then.
+    /// [`Error::InvalidArgument`] for no clips. [`Error::Diverged`] if the loss or the gradient is not finite, or the loss
+    /// above its limit, [`Error::Device`] if the device failed, [`Error::Internal`] for a panic: the trainer is of no use then.
     pub fn step(&mut self, clips: Vec<Clip>) -> Result<StepStats> {
         let step = self.steps();
         let micro_batches = micro_batches(clips, self.config.train.micro_batches);
@@ -125,6 +125,7 @@ impl Trainer {
         };
         let Gradients { losses, gradients } = context.sum(&micro_batches, is_cpu(&self.device))?;
         check_finite("loss", losses.loss, step)?;
+        check_limit(losses.loss, self.config.train.max_loss, step)?;
 
         let lr = self.config.schedule().lr(step);
         let empty = Network {
@@ -160,5 +161,15 @@ fn check_finite(what: &str, value: f64, step: u64) -> Result<()> {
         false => Err(Error::Diverged {
             what: format!("the {what} is {value} at step {step}"),
         }),
+    }
+}
+
+/// Whether a loss is within `train.max_loss`.
+fn check_limit(loss: f64, limit: f64, step: u64) -> Result<()> {
+    match limit > 0.0 && loss > limit {
+        true => Err(Error::Diverged {
+            what: format!("the loss is {loss} at step {step}, above train.max_loss = {limit}"),
+        }),
+        false => Ok(()),
     }
 }

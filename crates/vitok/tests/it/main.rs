@@ -19,6 +19,7 @@ mod model_configs;
 mod ms_ssim;
 mod parity;
 mod pretrained_weights;
+mod run_settings;
 mod runs;
 mod set_metrics;
 mod state_dict;

@@ -1,6 +1,5 @@
 //! What a stack of transformer blocks is built from.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One stack of blocks.
@@ -25,7 +24,8 @@ impl StackConfig {
 }
 
 /// Which tokens of one clip attend to each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Attention {
     /// Every token to every token.
@@ -38,7 +38,8 @@ pub enum Attention {
 }
 
 /// How attention and MLP are wired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum BlockKind {
     /// The paper's: `x += attn(LN(x)); x += mlp(LN(x))`, with biases and a final LayerNorm.
@@ -48,7 +49,8 @@ pub enum BlockKind {
 }
 
 /// The axes of a token's position in the rotary embedding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Rope {
     /// Row and column, half of a head's pairs each (v2). A clip's frames are encoded one by one.
     #[serde(rename = "2d")]

@@ -1,7 +1,6 @@
 //! From the encoder's last tokens to the latents (paper, section 2; v2).
 
 use burn::tensor::Tensor;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::nn::layer_norm;
@@ -11,7 +10,8 @@ use crate::patches::{BatchLayout, TokenBatch};
 const LOGVAR_RANGE: (f64, f64) = (-30.0, 20.0);
 
 /// How the encoder's last tokens become the latents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Bottleneck {
     /// Mean and log-variance of a Gaussian (paper, section 2).

@@ -84,6 +84,19 @@ impl ModelConfig {
         Self::resolve(&ModelSpec::new(name))
     }
 
+    /// The spec that [resolves](Self::resolve) to this config, with nothing left to the family's defaults.
+    pub fn spec(&self) -> ModelSpec {
+        ModelSpec {
+            variant: self.variant.clone(),
+            attention: Some(self.attention),
+            block: Some(self.block),
+            bottleneck: Some(self.bottleneck),
+            rope: Some(self.rope),
+            // Sequential blocks have none.
+            layer_scale: (self.block == BlockKind::Parallel).then_some(self.layer_scale),
+        }
+    }
+
     /// Whether the numbers fit each other; called for every config, also one read from a file.
     ///
     /// # Errors

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bottleneck::Bottleneck;
@@ -16,7 +15,8 @@ use crate::toml_file::read_toml;
 /// variant = "S-B/4x16"
 /// attention = "block-causal"     # or "full", or { window = 512 }
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpec {
     /// The network's sizes, such as `S-B/16` or `w96_d2_h2/1x8x16`: encoder and decoder, then frames x pixels a side of a
