@@ -1,7 +1,7 @@
 //! Finding files, hashing them, and writing them so that a reader never gets half of one.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -154,6 +154,17 @@ pub fn remove_temporaries() {
         };
     }
     std::mem::forget(live);
+}
+
+/// Options that refuse to open a symbolic link: for files of ours in folders where others may have put one, which leads
+/// to a file that is not ours.
+pub(crate) fn without_links(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags(libc::O_NOFOLLOW);
+    }
+    options
 }
 
 /// The SHA-256 of a file's content, in hexadecimal digits.

@@ -2,18 +2,22 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use vitok::files::hexadecimal;
 use vitok::observe::{Event, Observer, Silent};
 use vitok::weights::hub::{Hub, RELEASES, find};
 use vitok::{Error, Remedy};
+
+use crate::server::{Request, Server, send, send_head};
 
 const RELEASE: &str = "philippehansen/ViTok-v2-350M-f16x64";
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -38,12 +42,6 @@ enum Fault {
     Status(u16),
 }
 
-struct Request {
-    path: String,
-    range: Option<String>,
-    authorization: Option<String>,
-}
-
 struct Site {
     files: BTreeMap<String, Vec<u8>>,
     token: Option<&'static str>,
@@ -51,22 +49,18 @@ struct Site {
     requests: Mutex<Vec<Request>>,
     /// Whether a client has left amid a body.
     left: AtomicBool,
-    stop: AtomicBool,
 }
 
-/// The server; it ends with the test.
-struct Server {
+/// A hub with one repository.
+struct HubServer {
     address: String,
     site: Arc<Site>,
-    thread: Option<JoinHandle<()>>,
+    _server: Server,
 }
 
-impl Server {
+impl HubServer {
     /// Serves `files` of one repository.
     fn start(repository: &str, files: &[(&str, Vec<u8>)], token: Option<&'static str>, fault: Fault) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
         let site = Arc::new(Site {
             files: files
                 .iter()
@@ -76,22 +70,13 @@ impl Server {
             fault: Mutex::new(fault),
             requests: Mutex::default(),
             left: AtomicBool::new(false),
-            stop: AtomicBool::new(false),
         });
-        let (shared, base) = (site.clone(), address.clone());
-        let thread = std::thread::spawn(move || {
-            while !shared.stop.load(SeqCst) {
-                match listener.accept() {
-                    // A client may leave in the middle; that is no failure of the server.
-                    Ok((stream, _)) => drop(answer(&shared, &base, stream)),
-                    Err(_) => std::thread::sleep(Duration::from_millis(2)),
-                }
-            }
-        });
+        let shared = site.clone();
+        let server = Server::start(move |base, stop, request, stream| answer(&shared, base, stop, request, stream));
         Self {
-            address,
+            address: server.address.clone(),
             site,
-            thread: Some(thread),
+            _server: server,
         }
     }
 
@@ -117,75 +102,40 @@ impl Server {
         self.site.requests.lock().unwrap().len()
     }
 
-    /// The ranges asked for of a file, the questions for its size left out.
+    /// The ranges asked for of a file; questions about it, which are not for its content, are left out.
     fn transfers(&self, file: &str) -> Vec<String> {
         let requests = self.site.requests.lock().unwrap();
         requests
             .iter()
             .filter(|r| r.path.starts_with(&format!("/{RELEASE}/resolve/")))
             .filter(|r| r.path.ends_with(file))
-            .filter_map(|r| r.range.clone())
-            .filter(|range| range != "bytes=0-0")
+            .filter(|r| !r.head)
+            .map(|r| r.header("range").unwrap_or("bytes=0-").to_owned())
             .collect()
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.site.stop.store(true, SeqCst);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn answer(site: &Site, base: &str, stream: TcpStream) -> std::io::Result<()> {
-    stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
-    let first = lines.next().unwrap_or(Ok(String::new()))?;
-    let path = first.split(' ').nth(1).unwrap_or("/").to_owned();
-    let (mut range, mut authorization) = (None, None);
-    for line in lines {
-        let line = line?;
-        match line.split_once(": ") {
-            Some((name, value)) if name.eq_ignore_ascii_case("range") => {
-                range = Some(value.to_owned());
-            }
-            Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
-                authorization = Some(value.to_owned());
-            }
-            Some(_) => {}
-            None => break,
-        }
-    }
+fn answer(site: &Site, base: &str, stop: &AtomicBool, request: Request, stream: TcpStream) -> std::io::Result<()> {
+    let (head, path) = (request.head, request.path.clone());
+    let range = request.header("range").unwrap_or_default().to_owned();
+    let authorization = request.header("authorization").map(str::to_owned);
     let welcome = site.token.is_none_or(|t| {
         // The files' store, where the hub redirects to, is not to see the token.
         path.starts_with("/store/") || authorization == Some(format!("Bearer {t}"))
     });
-    site.requests.lock().unwrap().push(Request {
-        path: path.clone(),
-        range: range.clone(),
-        authorization,
-    });
+    site.requests.lock().unwrap().push(request);
     let fault = *site.fault.lock().unwrap();
-    let only_head = |mut s: TcpStream, status: u16, extra: &str| {
-        write!(
-            s,
-            "HTTP/1.1 {status} Status\r\n{extra}Content-Length: 0\r\nConnection: close\r\n\r\n"
-        )
-    };
     if let Fault::Status(status) = fault {
-        return only_head(stream, status, "");
+        return send_head(stream, status, "");
     }
     if !welcome {
-        return only_head(stream, 401, "");
+        return send_head(stream, 401, "");
     }
     if let Some(rest) = path.strip_prefix("/api/models/") {
         let list = list(site, rest.split("/revision/").next().unwrap_or(rest));
         return match list {
             Some(list) if fault != Fault::NoList => send(stream, 200, "", list.as_bytes()),
-            _ => only_head(stream, 404, ""),
+            _ => send_head(stream, 404, ""),
         };
     }
     if fault == Fault::HangUp {
@@ -197,19 +147,18 @@ fn answer(site: &Site, base: &str, stream: TcpStream) -> std::io::Result<()> {
         .replace("/resolve/main/", "/")
         .replace("/resolve/v2/", "/");
     let Some(whole) = site.files.get(&key) else {
-        return only_head(stream, 404, "");
+        return send_head(stream, 404, "");
     };
-    let about = format!("X-Repo-Commit: {COMMIT}\r\nETag: \"etag-of-{}\"\r\n", whole.len());
+    let about = format!("X-Repo-Commit: {COMMIT}\r\nETag: \"{}\"\r\n", etag(&key, whole));
     // Like the hub's large files, the decoder is in a store elsewhere.
     if key.ends_with("decoder.safetensors") && !path.starts_with("/store/") {
         let extra = format!("{about}Location: {base}/store/{key}\r\n");
-        return only_head(stream, 302, &extra);
+        return send_head(stream, 302, &extra);
     }
     let whole = match fault {
         Fault::Short => &whole[..whole.len() / 2],
         _ => whole,
     };
-    let range = range.unwrap_or_default();
     let (from, to) = range
         .strip_prefix("bytes=")
         .and_then(|r| r.split_once('-'))
@@ -217,10 +166,17 @@ fn answer(site: &Site, base: &str, stream: TcpStream) -> std::io::Result<()> {
     let from: usize = from.parse().unwrap();
     let to = to.parse().map_or(whole.len(), |t: usize| t + 1);
     if from >= whole.len() {
-        return only_head(stream, 416, "");
+        return send_head(stream, 416, "");
     }
     let extra = format!("{about}Content-Range: bytes {from}-{}/{}\r\n", to - 1, whole.len());
     let body = &whole[from..to];
+    if head {
+        let length = body.len();
+        return write!(
+            &stream,
+            "HTTP/1.1 200 Fine\r\n{about}Content-Length: {length}\r\nConnection: close\r\n\r\n"
+        );
+    }
     if body.len() > 1 && matches!(fault, Fault::CutOnce | Fault::Stall) {
         if fault == Fault::CutOnce {
             *site.fault.lock().unwrap() = Fault::None;
@@ -232,7 +188,7 @@ fn answer(site: &Site, base: &str, stream: TcpStream) -> std::io::Result<()> {
             body.len()
         )?;
         stream.write_all(&body[..body.len() / 2])?;
-        while fault == Fault::Stall && !site.stop.load(SeqCst) {
+        while fault == Fault::Stall && !stop.load(SeqCst) {
             std::thread::sleep(Duration::from_millis(5));
         }
         return Ok(());
@@ -241,6 +197,16 @@ fn answer(site: &Site, base: &str, stream: TcpStream) -> std::io::Result<()> {
         return drip(site, stream, &extra, body);
     }
     send(stream, 206, &extra, body)
+}
+
+/// As the hub: git's hash of a small text, the SHA-256 of a large file.
+fn etag(name: &str, content: &[u8]) -> String {
+    match name.ends_with(".json") {
+        true => hexadecimal(&Sha1::digest(
+            [format!("blob {}\0", content.len()).as_bytes(), content].concat(),
+        )),
+        false => hexadecimal(&Sha256::digest(content)),
+    }
 }
 
 /// Sends a body over several seconds, and notes if the client leaves before its end.
@@ -258,15 +224,6 @@ fn drip(site: &Site, mut stream: TcpStream, extra: &str, body: &[u8]) -> std::io
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(())
-}
-
-fn send(mut stream: TcpStream, status: u16, extra: &str, body: &[u8]) -> std::io::Result<()> {
-    write!(
-        stream,
-        "HTTP/1.1 {status} Fine\r\n{extra}Content-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    )?;
-    stream.write_all(body)
 }
 
 /// The hub's description of a repository.
@@ -366,7 +323,7 @@ fn files_ending(folder: &Path, end: &str) -> Vec<PathBuf> {
 #[test]
 fn a_download_is_then_in_the_cache() {
     let cache = TempDir::new().unwrap();
-    let server = Server::pair(None, Fault::None);
+    let server = HubServer::pair(None, Fault::None);
     let mut hub = server.hub(cache.path());
     let (reason, remedies) = refusal_with_remedies(hub.cached("350M-f16x64", None));
     assert!(reason.contains("not in the cache"), "{reason}");
@@ -395,7 +352,7 @@ fn a_download_is_then_in_the_cache() {
 #[test]
 fn a_revision_is_kept_apart() {
     let cache = TempDir::new().unwrap();
-    let server = Server::pair(None, Fault::None);
+    let server = HubServer::pair(None, Fault::None);
     let hub = server.hub(cache.path());
     let folder = hub.download(RELEASE, Some("v2"), &Silent).unwrap();
     assert_eq!(hub.cached(RELEASE, Some("v2")).unwrap(), folder);
@@ -413,7 +370,7 @@ fn other_repositories_may_hold_one_file() {
             ("config.json", b"{\"a\": 1}".to_vec()),
             ("model.safetensors", tensors(50)),
         ];
-        let server = Server::start("me/mine", &files, None, fault);
+        let server = HubServer::start("me/mine", &files, None, fault);
         let hub = server.hub(cache.path());
         let folder = hub.download("me/mine", None, &Silent).unwrap();
         assert!(folder.join("model.safetensors").is_file());
@@ -423,7 +380,7 @@ fn other_repositories_may_hold_one_file() {
     }
     // And with neither set of files there is nothing to fetch.
     let cache = TempDir::new().unwrap();
-    let server = Server::start("me/text", &[("README.md", vec![1])], None, Fault::None);
+    let server = HubServer::start("me/text", &[("README.md", vec![1])], None, Fault::None);
     let reason = refusal(server.hub(cache.path()).download("me/text", None, &Silent));
     assert!(reason.contains("encoder.safetensors and decoder.safetensors, or config.json"));
 }
@@ -431,7 +388,7 @@ fn other_repositories_may_hold_one_file() {
 #[test]
 fn the_token_is_sent_to_the_hub() {
     let cache = TempDir::new().unwrap();
-    let server = Server::pair(Some("hf_secret"), Fault::None);
+    let server = HubServer::pair(Some("hf_secret"), Fault::None);
     let mut hub = server.hub(cache.path());
     let reason = refusal(hub.download("350M-f16x64", None, &Silent));
     assert!(reason.contains("401") && reason.contains("HF_TOKEN"), "{reason}");
@@ -443,7 +400,7 @@ fn the_token_is_sent_to_the_hub() {
     hub.token = Some("hf_secret".into());
     hub.download("350M-f16x64", None, &Silent).unwrap();
     let requests = server.site.requests.lock().unwrap();
-    let with = |r: &&Request| r.authorization.as_deref() == Some("Bearer hf_secret");
+    let with = |r: &&Request| r.header("authorization") == Some("Bearer hf_secret");
     assert!(requests.iter().filter(with).count() >= 5);
 }
 
@@ -458,12 +415,12 @@ fn each_refusal_says_what_to_do() {
         (200, "does not answer like a model hub"),
     ];
     for (status, expected) in cases {
-        let server = Server::pair(None, Fault::Status(status));
+        let server = HubServer::pair(None, Fault::Status(status));
         let hub = server.hub(cache.path());
         let reason = refusal(hub.download("5B-f32x64", None, &Silent));
         assert!(reason.contains(expected), "{status}: {reason}");
     }
-    let server = Server::pair(None, Fault::None);
+    let server = HubServer::pair(None, Fault::None);
     let reason = refusal(
         server
             .hub(cache.path())
@@ -508,7 +465,7 @@ fn names_are_checked_before_the_network() {
 #[test]
 fn without_a_network_it_fails_at_once() {
     let cache = TempDir::new().unwrap();
-    let server = Server::pair(None, Fault::None);
+    let server = HubServer::pair(None, Fault::None);
     let hub = server.hub(cache.path());
     drop(server); // and with it the port
     let start = Instant::now();
@@ -523,7 +480,7 @@ fn without_a_network_it_fails_at_once() {
 #[test]
 fn a_server_that_hangs_up_is_tried_a_few_times() {
     let cache = TempDir::new().unwrap();
-    let server = Server::pair(None, Fault::HangUp);
+    let server = HubServer::pair(None, Fault::HangUp);
     let start = Instant::now();
     let hub = server.hub(cache.path());
     let (reason, remedies) = refusal_with_remedies(hub.download("350M-f16x64", None, &Silent));
@@ -538,7 +495,7 @@ fn a_silent_server_is_given_up() {
     let cache = TempDir::new().unwrap();
     // It takes connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut hub = Server::pair(None, Fault::None).hub(cache.path());
+    let mut hub = HubServer::pair(None, Fault::None).hub(cache.path());
     hub.endpoint = format!("http://{}", silent.local_addr().unwrap());
     hub.timeout = Duration::from_millis(300);
     let start = Instant::now();
@@ -546,7 +503,7 @@ fn a_silent_server_is_given_up() {
 
     // Long enough for the list of files on a busy machine.
     hub.timeout = Duration::from_secs(1);
-    let server = Server::pair(None, Fault::Stall);
+    let server = HubServer::pair(None, Fault::Stall);
     hub.endpoint = server.address.clone();
     let (reason, remedies) = refusal_with_remedies(hub.download(RELEASE, None, &Silent));
     assert!(reason.contains("nothing came from"), "{reason}");
@@ -557,7 +514,7 @@ fn a_silent_server_is_given_up() {
 #[test]
 fn offline_nothing_is_asked() {
     let cache = TempDir::new().unwrap();
-    let server = Server::pair(None, Fault::None);
+    let server = HubServer::pair(None, Fault::None);
     let mut hub = server.hub(cache.path());
     hub.offline = true;
     let (reason, remedies) = refusal_with_remedies(hub.download("350M-f16x64", None, &Silent));
@@ -569,7 +526,7 @@ fn offline_nothing_is_asked() {
 #[test]
 fn a_broken_download_goes_on() {
     let cache = TempDir::new().unwrap();
-    let server = Server::pair(None, Fault::CutOnce);
+    let server = HubServer::pair(None, Fault::CutOnce);
     let watch = Watch::default();
     let folder = server.hub(cache.path()).download("350M-f16x64", None, &watch).unwrap();
     let half = tensors(700).len() / 2;
@@ -587,7 +544,7 @@ fn a_broken_download_goes_on() {
 #[test]
 fn a_cancelled_download_keeps_its_part() {
     let cache = TempDir::new().unwrap();
-    let server = Server::pair(None, Fault::Stall);
+    let server = HubServer::pair(None, Fault::Stall);
     let watch = Watch {
         stop_at: Some(1),
         ..Watch::default()
@@ -598,7 +555,7 @@ fn a_cancelled_download_keeps_its_part() {
     assert!(start.elapsed() < Duration::from_secs(3));
     drop(server);
 
-    let server = Server::pair(None, Fault::None);
+    let server = HubServer::pair(None, Fault::None);
     let folder = server.hub(cache.path()).download("350M-f16x64", None, &Silent).unwrap();
     let found = std::fs::read(folder.join("encoder.safetensors")).unwrap();
     assert_eq!(found, tensors(700));
@@ -619,7 +576,7 @@ fn a_cancelled_download_keeps_its_part() {
 #[test]
 fn a_cancelled_download_leaves_the_server() {
     let cache = TempDir::new().unwrap();
-    let server = Server::pair(None, Fault::Drip);
+    let server = HubServer::pair(None, Fault::Drip);
     let watch = Watch {
         stop_at: Some(1),
         ..Watch::default()
@@ -639,12 +596,12 @@ fn a_part_that_does_not_fit_is_fetched_anew() {
     // As long as the file, so that there is nothing left to ask for; and longer than it.
     for length in [whole.len(), whole.len() + 9] {
         let cache = TempDir::new().unwrap();
-        let server = Server::pair(None, Fault::None);
+        let server = HubServer::pair(None, Fault::None);
         let blobs = cache
             .path()
             .join(format!("models--{}/blobs", RELEASE.replace('/', "--")));
         std::fs::create_dir_all(&blobs).unwrap();
-        let part = blobs.join(format!("etag-of-{}.part", whole.len()));
+        let part = blobs.join(format!("{}.part", etag("", &whole)));
         std::fs::write(part, vec![0; length]).unwrap();
         let hub = server.hub(cache.path());
         let folder = hub.download("350M-f16x64", None, &Silent).unwrap();
@@ -656,7 +613,7 @@ fn a_part_that_does_not_fit_is_fetched_anew() {
 #[test]
 fn a_damaged_file_is_deleted_and_fetched_again() {
     let cache = TempDir::new().unwrap();
-    let server = Server::pair(None, Fault::Short);
+    let server = HubServer::pair(None, Fault::Short);
     let hub = server.hub(cache.path());
     let reason = refusal(hub.download("350M-f16x64", None, &Silent));
     assert!(reason.contains("arrived damaged and was deleted"), "{reason}");

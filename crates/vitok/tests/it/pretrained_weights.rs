@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Cursor, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{Cursor, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
@@ -26,6 +25,8 @@ use vitok::weights::{Dtype, NewTensor, write_tensors};
 use vitok::{Error, Remedy};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
+
+use crate::server::{Request, Server};
 
 const INNER: &str = "package/weights/some.pth";
 const WHEEL: &str = "package-1.0-py3-none-any.whl";
@@ -52,41 +53,28 @@ struct Site {
     fault: Mutex<Fault>,
     /// What each request asks for: its `Range`, or nothing.
     ranges: Mutex<Vec<String>>,
-    stop: AtomicBool,
 }
 
 /// Serves one body under every address; ends with the test.
-struct Server {
+struct WeightsServer {
     address: String,
     site: Arc<Site>,
-    thread: Option<JoinHandle<()>>,
+    _server: Server,
 }
 
-impl Server {
+impl WeightsServer {
     fn start(body: &[u8], fault: Fault) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
         let site = Arc::new(Site {
             body: body.to_vec(),
             fault: Mutex::new(fault),
             ranges: Mutex::default(),
-            stop: AtomicBool::new(false),
         });
         let shared = site.clone();
-        let thread = std::thread::spawn(move || {
-            while !shared.stop.load(SeqCst) {
-                match listener.accept() {
-                    // A client may leave in the middle; that is no failure of the server.
-                    Ok((stream, _)) => drop(answer(&shared, stream)),
-                    Err(_) => std::thread::sleep(Duration::from_millis(2)),
-                }
-            }
-        });
+        let server = Server::start(move |_, stop, request, stream| answer(&shared, stop, &request, stream));
         Self {
-            address,
+            address: server.address.clone(),
             site,
-            thread: Some(thread),
+            _server: server,
         }
     }
 
@@ -101,27 +89,8 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.site.stop.store(true, SeqCst);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn answer(site: &Site, mut stream: TcpStream) -> std::io::Result<()> {
-    stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let mut range = String::new();
-    for line in BufReader::new(stream.try_clone()?).lines() {
-        let line = line?;
-        match line.split_once(": ") {
-            Some((name, value)) if name.eq_ignore_ascii_case("range") => value.clone_into(&mut range),
-            None if line.is_empty() => break,
-            _ => {}
-        }
-    }
+fn answer(site: &Site, stop: &AtomicBool, request: &Request, mut stream: TcpStream) -> std::io::Result<()> {
+    let range = request.header("range").unwrap_or_default().to_owned();
     site.ranges.lock().unwrap().push(range.clone());
     let mut held = site.fault.lock().unwrap();
     let fault = *held;
@@ -151,7 +120,7 @@ fn answer(site: &Site, mut stream: TcpStream) -> std::io::Result<()> {
         Fault::CutAlways => Ok(()),
         Fault::Stall => {
             stream.write_all(&body[..body.len() / 2])?;
-            while !site.stop.load(SeqCst) {
+            while !stop.load(SeqCst) {
                 std::thread::sleep(Duration::from_millis(5));
             }
             Ok(())
@@ -539,7 +508,7 @@ fn archives_fetched_by_other_means_need_no_network() {
 fn a_broken_download_goes_on() {
     let weights = safetensors();
     let folder = TempDir::new().unwrap();
-    let server = Server::start(&weights, Fault::CutOnce);
+    let server = WeightsServer::start(&weights, Fault::CutOnce);
     let fetcher = fetcher(&folder.path().join("new/folder"));
     let path = fetcher.fetch(&server.hosted(), &Silent).unwrap();
     assert_eq!(path, fetcher.folder.join("other.weights"));
@@ -569,7 +538,7 @@ fn a_part_of_an_earlier_run_is_used_if_it_fits() {
     for (part, fault, ranges) in cases {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("other.part"), part).unwrap();
-        let server = Server::start(&weights, fault);
+        let server = WeightsServer::start(&weights, fault);
         let path = fetcher(folder.path()).fetch(&server.hosted(), &Silent).unwrap();
         assert_eq!(fs::read(path).unwrap(), weights);
         assert_eq!(server.ranges(), ranges);
@@ -578,7 +547,7 @@ fn a_part_of_an_earlier_run_is_used_if_it_fits() {
     // Other bytes only show at the end; then they are gone, and the next try begins anew.
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("other.part"), b"another file").unwrap();
-    let server = Server::start(&weights, Fault::None);
+    let server = WeightsServer::start(&weights, Fault::None);
     let reason = refusal(fetcher(folder.path()).fetch(&server.hosted(), &Silent));
     assert!(reason.contains("SHA-256") && reason.contains("Try again"), "{reason}");
     assert!(names(folder.path()).is_empty());
@@ -588,7 +557,7 @@ fn a_part_of_an_earlier_run_is_used_if_it_fits() {
 #[test]
 fn a_file_of_its_maker_is_checked_by_the_hash_in_its_name() {
     let weights = safetensors();
-    let server = Server::start(&weights, Fault::None);
+    let server = WeightsServer::start(&weights, Fault::None);
     let folder = TempDir::new().unwrap();
     let known = hosted(format!("{}/net.pth", server.address), "01234567");
     let (reason, remedies) = refusal_with_remedies(fetcher(folder.path()).fetch(&known, &Silent));
@@ -597,7 +566,7 @@ fn a_file_of_its_maker_is_checked_by_the_hash_in_its_name() {
     }
     assert_eq!(remedies, [Remedy::DownloadMetrics { all: true }, bring_file(&known)]);
     assert!(names(folder.path()).is_empty());
-    let server = Server::start(b"a page", Fault::None);
+    let server = WeightsServer::start(b"a page", Fault::None);
     let reason = refusal(fetcher(folder.path()).fetch(&server.hosted(), &Silent));
     assert!(reason.contains("no weight file of a known kind"), "{reason}");
     assert!(names(folder.path()).is_empty());
@@ -617,7 +586,7 @@ fn each_refusal_says_what_to_do() {
     ];
     for (fault, expected) in cases {
         let folder = TempDir::new().unwrap();
-        let server = Server::start(&weights, fault);
+        let server = WeightsServer::start(&weights, fault);
         let known = server.hosted();
         let mut fetcher = fetcher(folder.path());
         fetcher.timeout = Duration::from_millis(500);
@@ -631,7 +600,7 @@ fn each_refusal_says_what_to_do() {
         assert_eq!(remedies, expected);
     }
     let folder = TempDir::new().unwrap();
-    let server = Server::start(&weights, Fault::None);
+    let server = WeightsServer::start(&weights, Fault::None);
     let known = server.hosted();
     drop(server); // and with it the port
     let start = Instant::now();
@@ -648,7 +617,7 @@ fn two_at_once_do_not_mix() {
     let folder = TempDir::new().unwrap();
     let part = fs::File::create(folder.path().join("other.part")).unwrap();
     part.lock().unwrap();
-    let server = Server::start(&weights, Fault::None);
+    let server = WeightsServer::start(&weights, Fault::None);
     let known = server.hosted();
     let reason = refusal(fetcher(folder.path()).fetch(&known, &Silent));
     assert!(reason.contains("another process"), "{reason}");
@@ -660,7 +629,7 @@ fn two_at_once_do_not_mix() {
 fn a_cancelled_download_keeps_its_part() {
     let weights = safetensors();
     let folder = TempDir::new().unwrap();
-    let server = Server::start(&weights, Fault::Stall);
+    let server = WeightsServer::start(&weights, Fault::Stall);
     let start = Instant::now();
     let result = fetcher(folder.path()).fetch(&server.hosted(), &StopAtOnce::default());
     assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
@@ -669,7 +638,7 @@ fn a_cancelled_download_keeps_its_part() {
     drop(server);
 
     // The thread that waited for the silent server lets go of the part once it has hung up.
-    let server = Server::start(&weights, Fault::None);
+    let server = WeightsServer::start(&weights, Fault::None);
     let known = server.hosted();
     let path = loop {
         match fetcher(folder.path()).fetch(&known, &Silent) {

@@ -20,8 +20,12 @@ pub(in crate::weights) enum Failure {
     Interrupted(String),
     /// Nothing arrived for this long.
     Stalled(Duration),
+    /// Bytes arrive, but so slowly that it would never end; how many a second.
+    Slow(f64),
     /// The part on disk is not the beginning of what the server has.
     StalePart,
+    /// What arrived is not what was announced, and was deleted; why.
+    Damaged(String),
     /// Another process is fetching the same; its lock file.
     Locked(PathBuf),
     /// The disk does not take it; why.
@@ -49,7 +53,7 @@ impl Failure {
 
     /// Whether a new download goes on where this one stopped.
     pub(in crate::weights) fn is_resumable(&self) -> bool {
-        matches!(self, Failure::Interrupted(_) | Failure::Stalled(_))
+        matches!(self, Failure::Interrupted(_) | Failure::Stalled(_) | Failure::Slow(_))
     }
 
     /// What happened, and what to do about it where that is the same for every download. `server` is the address asked,
@@ -72,6 +76,12 @@ impl Failure {
             Failure::Stalled(timeout) => format!(
                 "nothing came from {server} for {} seconds; another download goes on where this one stopped",
                 timeout.as_secs_f32()
+            ),
+            Failure::Slow(rate) => {
+                format!("{server} sends only {rate:.0} bytes a second; another download goes on where this one stopped")
+            }
+            Failure::Damaged(why) => format!(
+                "it arrived damaged and was deleted: {why}. If another download does not help, the copy at {server} is bad"
             ),
             Failure::StalePart => {
                 format!("the part of a file in {folder} does not fit what {server} has. Delete the .part files there")

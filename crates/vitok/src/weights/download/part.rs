@@ -6,23 +6,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use ureq::Agent;
 use ureq::http::Response;
 
 use super::failure::Failure;
 use super::progress::Progress;
-use crate::files::{feed, hexadecimal};
-
-/// Longest wait for a connection: long enough for a slow line, short enough to tell a user without a
-/// network so.
-const MAX_CONNECT: Duration = Duration::from_secs(10);
+use super::request::{Credentials, Request};
+use crate::files::{feed, hexadecimal, without_links};
 
 /// What is to be downloaded, and where its part is kept.
 #[derive(Clone)]
 pub(in crate::weights) struct Part {
     pub(in crate::weights) url: String,
-    /// The SHA-256 of the whole file, or the beginning of it, in hexadecimal digits.
-    pub(in crate::weights) sha256: &'static str,
+    pub(in crate::weights) credentials: Option<Credentials>,
+    /// The SHA-256 of the whole file, or the beginning of it, in hexadecimal digits; empty if it is not known.
+    pub(in crate::weights) sha256: String,
     /// Most bytes taken, whatever the server says.
     pub(in crate::weights) max_bytes: u64,
     /// The file on disk.
@@ -46,7 +43,7 @@ impl Part {
         let mut hash = Sha256::new();
         let held = feed(&mut file, &mut hash).map_err(disk)?;
         let so_far = hexadecimal(&hash.clone().finalize());
-        if held > 0 && so_far.starts_with(self.sha256) {
+        if held > 0 && !self.sha256.is_empty() && so_far.starts_with(&self.sha256) {
             progress.start(held, held);
             return Ok(Downloaded {
                 _lock: file,
@@ -127,7 +124,7 @@ impl Part {
         fs::create_dir_all(folder).map_err(disk)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(&self.path).map_err(disk)?;
+        let file = without_links(&mut options).open(&self.path).map_err(disk)?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => Err(Failure::Locked(self.path.clone())),
             // Some file systems have no locks; then two processes had better not do the same.
@@ -137,28 +134,14 @@ impl Part {
 
     /// Asks for what comes after the first `held` bytes.
     fn ask(&self, held: u64) -> Result<Response<ureq::Body>, Failure> {
-        let agent: Agent = Agent::config_builder()
-            .user_agent(concat!("vitok/", env!("CARGO_PKG_VERSION")))
-            .http_status_as_error(false)
-            .timeout_connect(Some(self.timeout.min(MAX_CONNECT)))
-            .timeout_recv_response(Some(self.timeout))
-            .build()
-            .into();
-        let mut request = agent.get(&self.url).header("Accept-Encoding", "identity");
-        if held > 0 {
-            request = request.header("Range", format!("bytes={held}-"));
-        }
-        request.call().map_err(|error| match error {
-            ureq::Error::Io(e) if is_broken_connection(e.kind()) => Failure::Interrupted(e.to_string()),
-            other => Failure::Unreachable(other.to_string()),
-        })
+        let request = Request {
+            url: &self.url,
+            credentials: self.credentials.as_ref(),
+            from: held,
+            timeout: self.timeout,
+        };
+        request.get()
     }
-}
-
-/// Whether a server has closed a connection that it had taken.
-fn is_broken_connection(kind: ErrorKind) -> bool {
-    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 /// The place in the file of an answer's first byte, by its `Content-Range: bytes FROM-TO/ALL`.

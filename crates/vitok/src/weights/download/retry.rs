@@ -14,13 +14,20 @@ const MAX_FRUITLESS_ATTEMPTS: u32 = 3;
 /// Most attempts at one file, whatever they bring; a line this bad needs its user's attention.
 const MAX_ATTEMPTS: usize = 50;
 
+/// A download is given up if it brought fewer bytes a second than this in the time of [`PATIENCE`] timeouts.
+const MIN_RATE: f64 = 256.0;
+
+/// See [`MIN_RATE`].
+const PATIENCE: u32 = 10;
+
 /// How often a download is looked after: its observer told, and asked whether to stop.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Downloads one file, in as many attempts as it takes.
 ///
 /// `attempt` makes the work of one attempt, which runs in a thread of its own, fetches what is still missing and counts
-/// it. `forget_part` deletes what earlier attempts left. A server silent for `timeout` is given up.
+/// it. `forget_part` deletes what earlier attempts left. A server silent for `timeout`, or slower than it can have any use,
+/// is given up.
 ///
 /// The observer gets [`Event::Download`](crate::observe::Event::Download) from the calling thread. Where it asks to stop,
 /// the result is [`Failure::Cancelled`]; what has arrived is kept.
@@ -84,6 +91,8 @@ fn watch<T: Send + 'static>(
     // until the server sends something, closes the connection, or the process ends.
     let receiver = in_thread(work)?;
     let (mut before, mut since) = ((0, 0), Instant::now());
+    // Bytes at the beginning of a stretch of time, and its beginning.
+    let mut stretch: Option<(u64, Instant)> = None;
     let result = loop {
         match receiver.recv_timeout(TICK) {
             Ok(result) => break result,
@@ -99,6 +108,14 @@ fn watch<T: Send + 'static>(
             (before, since) = (now, Instant::now());
         } else if since.elapsed() > timeout {
             break Err(Failure::Stalled(timeout));
+        }
+        let (bytes, begun) = *stretch.get_or_insert((now.1, Instant::now()));
+        if begun.elapsed() > timeout * PATIENCE {
+            let rate = now.1.saturating_sub(bytes) as f64 / begun.elapsed().as_secs_f64();
+            if rate < MIN_RATE {
+                break Err(Failure::Slow(rate));
+            }
+            stretch = None;
         }
         progress.tell(file, observer);
         if observer.cancelled() {
@@ -125,9 +142,7 @@ fn pause(duration: Duration, observer: &dyn Observer) -> Result<(), Failure> {
 }
 
 /// Runs `work` in a thread of its own; its result arrives on the channel.
-pub(in crate::weights) fn in_thread<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<mpsc::Receiver<T>, Failure> {
+fn in_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<mpsc::Receiver<T>, Failure> {
     let (send, receive) = mpsc::channel();
     thread::Builder::new()
         .name("vitok-download".into())

@@ -57,7 +57,7 @@ impl Hub {
             )),
             Cached::Incomplete => Err(model.error(
                 format!("not in the cache {}", self.cache_folder.display()),
-                vec![model.download(), model.bring_files(&self.endpoint)],
+                vec![model.download(), model.bring_files(&self.shown_endpoint())],
             )),
         }
     }
@@ -90,7 +90,7 @@ impl Hub {
         if !self.endpoint.starts_with("https://") && !self.endpoint.starts_with("http://") {
             let reason = format!(
                 "HF_ENDPOINT is \"{}\"; it must begin with https:// or http://",
-                self.endpoint
+                self.shown_endpoint()
             );
             return Err(model.error(reason, Vec::new()));
         }
@@ -171,8 +171,7 @@ impl Hub {
             }
             snapshot::discard(&held)?;
         }
-        cache.drop_dangling_links(file);
-        match remote.fetch(file, observer) {
+        match remote.fetch(file, &cache, &model.revision, observer) {
             Ok(()) => {}
             Err(Failure::Missing(_)) => return Ok(false),
             Err(failure) => return Err(self.error(&failure, model)),
@@ -187,7 +186,7 @@ impl Hub {
                 format!(
                     "{file} arrived damaged and was deleted: {reason}. If another download does not help, the copy at \
                      {} is bad",
-                    self.endpoint
+                    self.shown_endpoint()
                 ),
                 vec![model.download()],
             ));

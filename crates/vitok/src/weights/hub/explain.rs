@@ -20,15 +20,15 @@ impl Hub {
             failure,
             Failure::Missing(_) | Failure::StalePart | Failure::Locked(_) | Failure::Disk(_)
         ) {
-            remedies.push(model.bring_files(&self.endpoint));
+            remedies.push(model.bring_files(&self.shown_endpoint()));
         }
         model.error(self.reason(failure, model), remedies)
     }
 
     fn reason(&self, failure: &Failure, model: &ModelRef) -> String {
-        let endpoint = &self.endpoint;
+        let endpoint = self.shown_endpoint();
         let (repository, revision) = (&model.repository, &model.revision);
-        let message = failure.message(endpoint, &self.cache_folder);
+        let message = failure.message(&endpoint, &self.cache_folder);
         match failure {
             Failure::Unreachable(_) | Failure::Busy(_) => format!("{message}; for a mirror set HF_ENDPOINT"),
             Failure::Refused(status) => format!(

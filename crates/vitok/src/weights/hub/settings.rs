@@ -68,11 +68,23 @@ impl Hub {
     }
 }
 
+impl Hub {
+    /// The endpoint without a user's name and password, for messages.
+    pub(super) fn shown_endpoint(&self) -> String {
+        let Some((scheme, rest)) = self.endpoint.split_once("://") else {
+            return self.endpoint.clone();
+        };
+        let (server, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let server = server.rsplit_once('@').map_or(server, |(_, server)| server);
+        format!("{scheme}://{server}{path}")
+    }
+}
+
 impl fmt::Debug for Hub {
-    /// Without the token, so that it gets into no log.
+    /// Without the token and a password in the address, so that they get into no log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub")
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &self.shown_endpoint())
             .field("cache_folder", &self.cache_folder)
             .field("token", &self.token.as_ref().map(|_| "(set)"))
             .field("offline", &self.offline)

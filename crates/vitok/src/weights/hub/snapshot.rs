@@ -2,8 +2,10 @@
 //! program that uses the Hugging Face hub.
 
 use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use crate::files::write_atomically;
 use crate::weights::safetensors_file::TensorFile;
 use crate::{Error, Result};
 
@@ -17,6 +19,7 @@ pub(super) const RELEASE_FILES: FileSet = ["encoder.safetensors", "decoder.safet
 pub(super) const VITOK_FILES: FileSet = ["config.json", "model.safetensors"];
 
 /// One repository's folder in the cache.
+#[derive(Clone)]
 pub(super) struct RepoCache {
     folder: PathBuf,
 }
@@ -42,19 +45,47 @@ impl RepoCache {
         (one_name && folder.is_dir()).then_some(folder)
     }
 
-    /// Removes links to files that are gone.
-    ///
-    /// hf-hub would trip over them: it looks whether the link's target exists, then makes the link.
-    pub(super) fn drop_dangling_links(&self, file: &str) {
-        let Ok(snapshots) = fs::read_dir(self.folder.join("snapshots")) else {
-            return;
-        };
-        for snapshot in snapshots.flatten() {
-            let link = snapshot.path().join(file);
-            if link.is_symlink() && !link.exists() {
-                let _ = fs::remove_file(link);
-            }
+    /// Whether the content with this hash is here.
+    pub(super) fn has_blob(&self, hash: &str) -> bool {
+        self.blob(hash).is_file()
+    }
+
+    fn blob(&self, hash: &str) -> PathBuf {
+        self.folder.join("blobs").join(hash)
+    }
+
+    /// Where the content with this hash lies while it is not whole.
+    pub(super) fn part(&self, hash: &str) -> PathBuf {
+        self.blob(hash).with_extension("part")
+    }
+
+    /// Gives a whole part its place.
+    pub(super) fn keep_part(&self, hash: &str) -> io::Result<()> {
+        fs::rename(self.part(hash), self.blob(hash))
+    }
+
+    /// Makes the content with this hash the file of that name in the snapshot of a commit.
+    pub(super) fn link(&self, file: &str, hash: &str, commit: &str) -> io::Result<()> {
+        let snapshot = self.folder.join("snapshots").join(commit);
+        fs::create_dir_all(&snapshot)?;
+        let link = snapshot.join(file);
+        if link.symlink_metadata().is_ok() {
+            fs::remove_file(&link)?;
         }
+        // As other programs do: the cache may be moved.
+        #[cfg(unix)]
+        return std::os::unix::fs::symlink(Path::new("../../blobs").join(hash), link);
+        #[cfg(not(unix))]
+        return fs::copy(self.blob(hash), link).map(drop);
+    }
+
+    /// Notes which commit a branch or tag stands for.
+    pub(super) fn note_revision(&self, revision: &str, commit: &str) -> Result<()> {
+        if revision == commit {
+            return Ok(());
+        }
+        let path = self.folder.join("refs").join(revision);
+        write_atomically(&path, |out| out.write_all(commit.as_bytes()))
     }
 }
 

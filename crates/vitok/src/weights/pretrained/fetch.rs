@@ -117,7 +117,8 @@ impl Fetcher {
         let path = weights.path(&self.folder);
         let part = Part {
             url: hosted.url.to_owned(),
-            sha256: hosted.sha256_prefix,
+            credentials: None,
+            sha256: hosted.sha256_prefix.to_owned(),
             max_bytes: MAX_BYTES,
             path: path.with_extension("part"),
             timeout: self.timeout,
@@ -139,7 +140,7 @@ impl Fetcher {
         };
         match download(weights.name, self.timeout, observer, attempt, || part.forget()) {
             // Drops the lock: some systems let nobody read a locked file.
-            Ok(whole) if whole.sha256.starts_with(part.sha256) => Ok(()),
+            Ok(whole) if whole.sha256.starts_with(&part.sha256) => Ok(()),
             Ok(whole) => {
                 part.forget();
                 let reason = format!(
