@@ -46,6 +46,13 @@ pub trait Tokenizer: Codec {
     /// Which tokenizer it is and what it computes, as stored in latent files.
     fn info(&self) -> TokenizerInfo;
 
+    /// A SHA-256 of all that its reconstructions depend on: settings, and every value of the encoder and the decoder. The
+    /// fingerprint of [`info`](Self::info) tells encoders apart by samples of their weights; this is proof.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) if the weights cannot be read from their device.
+    fn digest(&self) -> Result<String>;
+
     /// The token grid for a clip of this shape, and the channels of a token.
     fn latent_shape(&self, shape: ClipShape) -> (TokenGrid, usize);
 
