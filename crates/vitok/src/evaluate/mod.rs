@@ -15,7 +15,9 @@ mod assemble;
 mod baselines;
 mod candidate;
 mod clip_set;
+mod computation;
 mod config;
+mod encoded_clip;
 mod engine;
 mod evaluation;
 mod examples;
@@ -28,10 +30,15 @@ mod networks;
 mod open_candidate;
 mod pairs;
 mod pass;
+mod passed;
+mod previous_report;
 mod protocol;
 mod provenance;
+mod record;
 mod report;
+mod scored_before;
 mod store;
+mod store_folder;
 mod summary;
 
 pub use baselines::{Baselines, PcaSource};
@@ -42,4 +49,6 @@ pub use full_reference::{Pair, PairScorer, PairScores};
 pub use metric::{Better, Metric};
 pub use networks::NetworkUsed;
 pub use protocol::{PROTOCOLS, Protocol, Reading};
-pub use report::{GalleryItem, MetricUsed, ModelScores, ProtocolUsed, Report, Score, ScoreTable, Skipped};
+pub use report::{
+    ExactCopies, GalleryItem, MetricUsed, MissingScores, ModelScores, ProtocolUsed, Report, Score, ScoreTable, Skipped,
+};

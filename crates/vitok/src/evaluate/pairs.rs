@@ -6,6 +6,7 @@ use std::mem;
 use rayon::prelude::*;
 
 use super::clip_set::ClipSet;
+use super::record::Content;
 use crate::media::Clip;
 use crate::tokenizer::batching::{batches, run_batch};
 use crate::tokenizer::{Codec, Reconstruction};
@@ -33,6 +34,8 @@ pub(super) struct ClipPairs<'a> {
 pub(super) struct Pair {
     pub(super) original: Clip,
     pub(super) output: Option<Output>,
+    /// What these were decoded from.
+    pub(super) content: Content,
 }
 
 /// An output and the size of its compressed representation, where that is known.
@@ -56,19 +59,37 @@ impl From<Reconstruction> for Output {
 }
 
 impl ClipPairs<'_> {
-    /// Reads an original, and its output if that is a file. May be called on any thread.
-    pub(super) fn read(&self, index: usize) -> ClipResult<Pair> {
-        let read = |set: &ClipSet, index| set.read(index).map_err(|error| error.message());
-        let original = read(self.originals, index)?;
+    /// The hashes of an original's files and, if it has any, its output's; none where they cannot be had.
+    pub(super) fn content(&self, index: usize) -> Option<Content> {
         let output = match self.outputs {
-            Outputs::Files(files, matched) => Some(Output {
-                clip: read(files, matched[index].ok_or("it has no output")?)?,
-                values: None,
-                bytes: None,
-            }),
+            Outputs::Files(files, matched) => Some(files.digest(matched[index]?)?.to_owned()),
             _ => None,
         };
-        Ok(Pair { original, output })
+        let original = self.originals.digest(index)?.to_owned();
+        Some(Content { original, output })
+    }
+
+    /// Reads an original, and its output if that is a file. May be called on any thread.
+    pub(super) fn read(&self, index: usize) -> ClipResult<Pair> {
+        let (original, digest) = read(self.originals, index)?;
+        let mut pair = Pair {
+            original,
+            output: None,
+            content: Content {
+                original: digest,
+                output: None,
+            },
+        };
+        if let Outputs::Files(files, matched) = self.outputs {
+            let (clip, digest) = read(files, matched[index].ok_or("it has no output")?)?;
+            pair.content.output = Some(digest);
+            pair.output = Some(Output {
+                clip,
+                values: None,
+                bytes: None,
+            });
+        }
+        Ok(pair)
     }
 
     /// Gives every pair the output that a codec makes of its original. Pairs whose output cannot be made are removed; the
@@ -78,16 +99,22 @@ impl ClipPairs<'_> {
             return Vec::new();
         };
         let mut failed = Vec::new();
-        let all = mem::take(pairs).into_iter().map(|(index, pair)| (index, pair.original));
-        let shape = |(_, original): &(usize, Clip)| Some(original.shape());
+        let all = mem::take(pairs).into_iter();
+        let all = all.map(|(index, pair)| ((index, pair.content), pair.original));
+        let shape = |(_, original): &((usize, Content), Clip)| Some(original.shape());
         for batch in batches(all, shape, |shape| codec.tokens(shape)) {
-            let (indices, originals): (Vec<usize>, Vec<Clip>) = batch.into_iter().unzip();
+            let (known, originals): (Vec<(usize, Content)>, Vec<Clip>) = batch.into_iter().unzip();
             let results = run_batch(&originals, |clips| checked(codec, clips));
-            for ((index, original), result) in indices.into_iter().zip(originals).zip(results) {
+            for (((index, content), original), result) in known.into_iter().zip(originals).zip(results) {
                 match result {
                     Ok(reconstruction) => {
                         let output = Some(reconstruction.into());
-                        pairs.insert(index, Pair { original, output });
+                        let pair = Pair {
+                            original,
+                            output,
+                            content,
+                        };
+                        pairs.insert(index, pair);
                     }
                     Err(error) => failed.push((index, error.message())),
                 }
@@ -107,6 +134,16 @@ impl ClipPairs<'_> {
         let whole = |(index, pair): (usize, Pair)| Some((index, (pair.original, pair.output?.clip)));
         pairs.into_iter().filter_map(whole).collect()
     }
+}
+
+/// A clip, and the hash of the very bytes it was decoded from.
+fn read(set: &ClipSet, index: usize) -> ClipResult<(Clip, String)> {
+    let read = || {
+        let encoded = set.encoded(index)?;
+        let digest = encoded.digest();
+        Ok((set.decode(index, encoded)?, digest))
+    };
+    read().map_err(|error: Error| error.message())
 }
 
 /// Reconstructs, and checks that there is an output for each clip.

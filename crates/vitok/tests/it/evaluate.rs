@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 use vitok::evaluate::{Baselines, Candidate, EvaluateConfig, Metric, PcaSource, Report, evaluate};
@@ -83,7 +83,9 @@ impl Codec for Blur {
 #[derive(Default)]
 struct Watcher {
     said: Mutex<Vec<String>>,
+    /// Steps of progress in scoring.
     steps: AtomicUsize,
+    is_scoring: AtomicBool,
     cancel_after: Option<usize>,
 }
 
@@ -96,7 +98,8 @@ impl Watcher {
 impl Observer for Watcher {
     fn event(&self, event: Event) {
         match event {
-            Event::Progress { .. } => {
+            Event::Begin { task, .. } => self.is_scoring.store(task != "looking for changes", Ordering::SeqCst),
+            Event::Progress { .. } if self.is_scoring.load(Ordering::SeqCst) => {
                 self.steps.fetch_add(1, Ordering::SeqCst);
             }
             Event::Note(text) | Event::Warning(text) => self.said.lock().unwrap().push(text.to_owned()),
@@ -174,7 +177,8 @@ fn any_codec_is_scored_beside_the_baselines() {
         (values, 2.0 * values)
     );
     assert!(value(&report, 2, "values") >= values);
-    assert!(!report.models[3].scores.contains_key("values"));
+    let jpeg = &report.models[3].scores["values"];
+    assert!(jpeg.value.is_none() && jpeg.missing.is_some(), "{jpeg:?}");
     assert!(value(&report, 3, "bytes") > 0.0);
     let table = report.table();
     assert_eq!(table.headers[..3], ["model", "Values", "Bytes"]);
@@ -224,17 +228,6 @@ fn a_cancelled_evaluation_goes_on_to_the_same_scores() {
     assert!(watcher.said().contains("going on after 8 of 20"), "{}", watcher.said());
     assert_eq!(watcher.steps.load(Ordering::SeqCst), 2, "only what is left");
     assert_eq!(resumed.to_json().unwrap(), whole.to_json().unwrap());
-
-    // Other settings are refused by name, until the user begins anew.
-    config.limit = Some(3);
-    let error = run(&config).unwrap_err();
-    assert!(
-        matches!(&error, Error::SettingsChanged { changes, .. } if *changes == ["originals"]),
-        "{error}"
-    );
-    assert_eq!(error.remedies(), [Remedy::ChooseOtherOutput, Remedy::Restart]);
-    config.restart = true;
-    assert_eq!(run(&config).unwrap().models[0].count, 3);
 }
 
 #[test]
@@ -258,6 +251,14 @@ fn a_clip_that_fails_is_skipped_and_the_others_are_scored() {
         psnr.iter().map(Option::is_some).collect::<Vec<_>>(),
         [true, true, false, true, false, true]
     );
+    let missing = &report.models[0].missing;
+    assert_eq!(missing.len(), 2, "{missing:?}");
+    for (scores, image) in missing.iter().zip([2, 4]) {
+        assert_eq!(
+            (scores.images.as_slice(), scores.metrics.len()),
+            (&[image][..], METRICS.len())
+        );
+    }
     // What is not there for every candidate is on no sheet.
     assert_eq!(report.sheet.unwrap().height(), 22 + 4 * 40 + 3 * 2);
     assert!(
@@ -346,7 +347,7 @@ fn outputs_on_disk_belong_to_originals_by_name() {
     let psnr = |model: usize| report.models[model].per_image["psnr"].clone();
     assert_eq!((psnr(0)[0], psnr(0)[2]), (psnr(1)[0], psnr(1)[2]));
     assert!(report.skipped[0].reason.contains("no output"), "{:?}", report.skipped);
-    assert!(!report.models[0].scores.contains_key("bytes"));
+    assert!(report.models[0].scores["bytes"].missing.is_some());
 
     fs::rename(outputs.join("00.bmp"), outputs.join("other.bmp")).unwrap();
     fs::remove_file(outputs.join("02.bmp")).unwrap();
