@@ -10,6 +10,7 @@ use super::metric::Metric;
 use super::passed::Passed;
 use super::provenance::{image_names, protocol_used, skipped, subject, warnings, without_name};
 use super::report::{MetricUsed, MissingScores, ModelScores, Report, Score};
+use super::scored_pairs::ScoredPairs;
 use super::summary::{Reference, Summary};
 use crate::Result;
 use crate::metrics::{FeatureStatistics, write_statistics};
@@ -64,7 +65,7 @@ pub(super) fn report(evaluation: &Evaluation, passes: &Passes) -> Result<Report>
     name_unknown_costs(&mut models);
     let mut metrics = metrics_used(evaluation, &models);
     if config.explain {
-        add_explained(evaluation, &mut metrics, &mut models)?;
+        add_explained(evaluation, passes, &mut metrics, &mut models)?;
     }
     let skipped = skipped(evaluation, passes);
     let Examples { shown, sheet } = examples(evaluation, passes)?;
@@ -118,6 +119,9 @@ fn scores(evaluation: &Evaluation, passed: &Passed, reference: Option<&Reference
         if let Some(cost) = cost {
             scores.insert((*key).into(), Score::of(cost));
         }
+    }
+    if let Some(bytes) = scores.get_mut("bytes") {
+        bytes.note = summary.qualities();
     }
     for metric in full_reference(evaluation) {
         scores.insert(metric.key().into(), summary.mean(metric));
@@ -221,12 +225,30 @@ fn metrics_used(evaluation: &Evaluation, models: &[ModelScores]) -> Vec<MetricUs
     used
 }
 
+/// The pairs of each candidate, for a second look.
+fn scored_pairs<'a>(evaluation: &'a Evaluation, passes: &'a Passes) -> Result<Vec<ScoredPairs<'a>>> {
+    let candidates = evaluation.candidates.iter().zip(&passes.candidates);
+    let scored = candidates.map(|(open, passed)| {
+        Ok(ScoredPairs {
+            pairs: evaluation.pairs(open)?,
+            passed,
+        })
+    });
+    scored.collect()
+}
+
 /// Adds the scores of the other common ways.
-fn add_explained(evaluation: &Evaluation, metrics: &mut Vec<MetricUsed>, models: &mut [ModelScores]) -> Result<()> {
-    for (number, (open, model)) in evaluation.candidates.iter().zip(models).enumerate() {
+fn add_explained(
+    evaluation: &Evaluation,
+    passes: &Passes,
+    metrics: &mut Vec<MetricUsed>,
+    models: &mut [ModelScores],
+) -> Result<()> {
+    let all = scored_pairs(evaluation, passes)?;
+    for (number, (scored, model)) in all.iter().zip(models).enumerate() {
         let variants = explain(
-            open.name(),
-            &evaluation.pairs(open)?,
+            &model.name,
+            scored,
             &evaluation.protocol,
             evaluation.networks.extractor.as_ref(),
             evaluation.observer,
@@ -265,10 +287,9 @@ fn examples(evaluation: &Evaluation, passes: &Passes) -> Result<Examples> {
     };
     let names: Vec<&str> = evaluation.candidates.iter().map(|open| open.name()).collect();
     let choices = gallery::choose(&evaluation.networks.metrics, scores, &names, originals.are_clips());
-    let pairs = evaluation.candidates.iter().map(|open| evaluation.pairs(open));
     let titles = std::iter::once("original").chain(names).map(str::to_owned);
     examples::collect(
-        &pairs.collect::<Result<Vec<_>>>()?,
+        &scored_pairs(evaluation, passes)?,
         choices,
         &whole,
         &titles.collect::<Vec<_>>(),

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::metric::Metric;
-use super::pairs::ClipPairs;
 use super::protocol::Protocol;
 use super::report::{MetricUsed, Score};
+use super::scored_pairs::ScoredPairs;
 use crate::features::{Extractor, FeatureNetwork, Preprocess, Range, Resize};
 use crate::media::{Clip, Image, byte_planes};
 use crate::metrics::{
@@ -73,12 +73,12 @@ const PIXEL_VARIANTS: [(&str, Metric, &str, &str); 5] = [
 /// [`Error::Cancelled`] if the observer asks for it.
 pub(super) fn explain(
     title: &str,
-    pairs: &ClipPairs,
+    scored: &ScoredPairs,
     protocol: &Protocol,
     extractor: Option<&Extractor>,
     observer: &dyn Observer,
 ) -> Result<Vec<(MetricUsed, Score)>> {
-    let count = pairs.originals.len();
+    let count = scored.pairs.originals.len();
     let task = format!("explaining {title}");
     observer.event(Event::Begin {
         task: &task,
@@ -92,9 +92,7 @@ pub(super) fn explain(
             return Err(Error::Cancelled);
         }
         let end = count.min(first + BATCH);
-        // What cannot be read was skipped before, and is named there.
-        let found = pairs.get(&(first..end).collect::<Vec<_>>()).into_values();
-        let found = found.filter(|(original, output)| original.shape() == output.shape());
+        let found = scored.get(&(first..end).collect::<Vec<_>>()).into_values();
         variants.add(&found.collect::<Vec<_>>())?;
         observer.event(Event::Progress {
             done: end as u64,

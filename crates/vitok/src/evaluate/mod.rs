@@ -37,6 +37,7 @@ mod provenance;
 mod record;
 mod report;
 mod scored_before;
+mod scored_pairs;
 mod store;
 mod store_folder;
 mod summary;

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::mem;
 
-use rayon::prelude::*;
-
 use super::clip_set::ClipSet;
 use super::record::Content;
 use crate::media::Clip;
@@ -43,6 +41,7 @@ pub(super) struct Output {
     pub(super) clip: Clip,
     pub(super) values: Option<usize>,
     pub(super) bytes: Option<usize>,
+    pub(super) quality: Option<u8>,
 }
 
 /// What became of one clip; an error is the reason why it is skipped.
@@ -54,6 +53,7 @@ impl From<Reconstruction> for Output {
             clip: reconstruction.clip,
             values: reconstruction.values,
             bytes: Some(reconstruction.bytes),
+            quality: reconstruction.quality,
         }
     }
 }
@@ -87,6 +87,7 @@ impl ClipPairs<'_> {
                 clip,
                 values: None,
                 bytes: None,
+                quality: None,
             });
         }
         Ok(pair)
@@ -121,18 +122,6 @@ impl ClipPairs<'_> {
             }
         }
         failed
-    }
-
-    /// Originals of these numbers with their outputs, made together; those that cannot be had are left out.
-    pub(super) fn get(&self, indices: &[usize]) -> BTreeMap<usize, (Clip, Clip)> {
-        let read = indices
-            .par_iter()
-            .filter_map(|&index| Some((index, self.read(index).ok()?)));
-        let mut pairs = read.collect::<Vec<_>>().into_iter().collect();
-        // What fails was skipped before, and is named there.
-        self.reconstruct(&mut pairs);
-        let whole = |(index, pair): (usize, Pair)| Some((index, (pair.original, pair.output?.clip)));
-        pairs.into_iter().filter_map(whole).collect()
     }
 }
 

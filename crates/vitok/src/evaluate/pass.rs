@@ -136,7 +136,9 @@ impl Pass<'_> {
             match (scores, &mut clips.0[place]) {
                 (Ok(scores), Ok(record)) => {
                     if let Some(output) = pairs.get(&place).and_then(|pair| pair.output.as_ref()) {
-                        (record.values, record.bytes) = (output.values, output.bytes);
+                        record.values = output.values;
+                        record.bytes = output.bytes;
+                        record.quality = output.quality;
                     }
                     for (metric, score) in scores {
                         record.set_score(metric, score);

@@ -33,6 +33,9 @@ pub(super) struct Record {
     /// Bytes of its compressed representation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bytes: Option<usize>,
+    /// The quality setting of the codec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) quality: Option<u8>,
     /// Whether it has a row of features.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) has_row: bool,

@@ -20,6 +20,8 @@ pub(super) struct ScoredBefore {
     changed_outputs: usize,
     /// Clips that lack some of the scores.
     incomplete: usize,
+    /// Clips of which nothing is known.
+    new: usize,
 }
 
 impl ScoredBefore {
@@ -63,14 +65,14 @@ impl ScoredBefore {
                         let metrics = pass.scorer.map_or(&[][..], |scorer| scorer.metrics());
                         let number = store.find(&content, metrics, pass.extractor.is_some());
                         found.outcomes[index] = number.map(Ok);
-                        if number.is_none()
-                            && let Some(before) = store.of_name(pairs.originals.name(index))
-                        {
-                            match () {
-                                () if before.content == content => found.incomplete += 1,
-                                () if before.content.original != content.original => found.changed_originals += 1,
-                                () => found.changed_outputs += 1,
+                        match (number, store.of_name(pairs.originals.name(index))) {
+                            (Some(_), _) => {}
+                            (None, None) => found.new += 1,
+                            (None, Some(before)) if before.content == content => found.incomplete += 1,
+                            (None, Some(before)) if before.content.original != content.original => {
+                                found.changed_originals += 1;
                             }
+                            (None, Some(_)) => found.changed_outputs += 1,
                         }
                     }
                     observer.event(Event::Progress {
@@ -92,26 +94,21 @@ impl ScoredBefore {
     pub(super) fn in_words(&self) -> Vec<String> {
         let count = self.outcomes.len();
         let done = self.outcomes.iter().flatten().count();
-        let Self {
-            changed_originals,
-            changed_outputs,
-            incomplete,
-            ..
-        } = *self;
         let mut words = Vec::new();
-        for (changed, what) in [(changed_originals, "originals"), (changed_outputs, "outputs")] {
+        for (changed, what) in [(self.changed_originals, "originals"), (self.changed_outputs, "outputs")] {
             if changed > 0 {
                 words.push(format!(
                     "{changed} of {count} {what} changed since the last run and are scored again"
                 ));
             }
         }
-        if incomplete > 0 {
+        if self.incomplete > 0 {
             words.push(format!(
-                "{incomplete} of {count} lack some of the scores and are scored again"
+                "{} of {count} lack some of the scores and are scored again",
+                self.incomplete
             ));
         }
-        if done > 0 && done + changed_originals + changed_outputs + incomplete < count {
+        if done > 0 && self.new > 0 {
             words.push(format!("going on after {done} of {count}"));
         }
         words

@@ -127,6 +127,17 @@ impl Summary<'_> {
         (!costs.is_empty()).then(|| mean(&costs))
     }
 
+    /// Which quality a codec that has such a setting took, in words.
+    pub(super) fn qualities(&self) -> Option<String> {
+        let qualities: Vec<u8> = self.passed.scored().filter_map(|record| record.quality).collect();
+        let (low, high) = (qualities.iter().min()?, qualities.iter().max()?);
+        let mean = mean(&qualities.iter().map(|quality| f64::from(*quality)).collect::<Vec<_>>());
+        Some(match low == high {
+            true => format!("at quality {low}"),
+            false => format!("at quality {low} to {high}, {mean:.1} on average"),
+        })
+    }
+
     /// The features `[n, features]`, in an order that the images alone decide: subsets are drawn by position, and no score
     /// may depend on the names of files.
     pub(super) fn features(&self) -> Result<FeatureSet> {

@@ -17,6 +17,8 @@ pub struct Reconstruction {
     pub values: Option<usize>,
     /// Bytes of the compressed representation. For a tokenizer nominal: two for each value, which is not rounded to them.
     pub bytes: usize,
+    /// The quality setting of a codec that has one and chooses it (JPEG, 1 to 100); of several frames the lowest.
+    pub quality: Option<u8>,
 }
 
 /// A lossy round trip from clip to clip. Evaluation works on any.
@@ -90,6 +92,7 @@ pub(super) fn reconstruct_by_latents(tokenizer: &dyn Tokenizer, clips: &[Clip]) 
         clip,
         values: Some(latents.values.len()),
         bytes: Dtype::F16.bytes() * latents.values.len(),
+        quality: None,
     });
     Ok(reconstructions.collect())
 }

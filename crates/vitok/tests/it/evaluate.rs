@@ -69,6 +69,7 @@ impl Codec for Blur {
                 clip: clip.clone().map(Self::of)?,
                 values: Some(7),
                 bytes: 14,
+                quality: None,
             })
         };
         clips.iter().map(one).collect()
@@ -180,6 +181,8 @@ fn any_codec_is_scored_beside_the_baselines() {
     let jpeg = &report.models[3].scores["values"];
     assert!(jpeg.value.is_none() && jpeg.missing.is_some(), "{jpeg:?}");
     assert!(value(&report, 3, "bytes") > 0.0);
+    let quality = report.models[3].scores["bytes"].note.clone().unwrap();
+    assert!(quality.starts_with("at quality "), "{quality}");
     let table = report.table();
     assert_eq!(table.headers[..3], ["model", "Values", "Bytes"]);
     assert_eq!((table.rows[0][0].as_str(), table.rows[3][1].as_str()), ("blur", "-"));
@@ -200,10 +203,18 @@ fn a_sheet_has_a_title_above_every_column() {
     let images = rows * 40 + (rows - 1) * 2;
     let header = sheet.height() - images;
     // "original" has more characters than a column of 48 pixels.
-    assert_eq!(header, 2 * 10 + 2);
+    assert_eq!(header, 2 * 10 + 4);
     for column in 0..columns {
         let title = sheet.crop(column * 52, 0, 48, header).unwrap();
         assert!(title.rgb().contains(&0), "no title above column {column}");
+        // The letters of the font touch neither the edge above nor the image below.
+        for (top, rows) in [(0, 3), (header - 3, 3)] {
+            let margin = title.crop(0, top, 48, rows).unwrap();
+            assert!(
+                margin.rgb().iter().all(|v| *v == 255),
+                "column {column}, from row {top}"
+            );
+        }
     }
     let first = sheet.crop(0, header, 48, 40).unwrap();
     assert_eq!(first, image(0, 48, 40));
@@ -260,7 +271,7 @@ fn a_clip_that_fails_is_skipped_and_the_others_are_scored() {
         );
     }
     // What is not there for every candidate is on no sheet.
-    assert_eq!(report.sheet.unwrap().height(), 22 + 4 * 40 + 3 * 2);
+    assert_eq!(report.sheet.unwrap().height(), 24 + 4 * 40 + 3 * 2);
     assert!(
         report
             .warnings
