@@ -13,7 +13,8 @@ use crate::{Error, Result};
 /// To be raised with every change after which a score of the same files by the same networks is another number.
 const SCORES_VERSION: u32 = 1;
 
-const FILE: &str = "computation.json";
+/// Its file in the folder of a store.
+pub(super) const FILE: &str = "computation.json";
 
 /// What computes: the library, the codec and the networks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -50,7 +50,7 @@ pub(super) fn collect(
     let mut examples: BTreeMap<usize, Example> = BTreeMap::new();
     for (number, scored) in candidates.iter().enumerate() {
         for batch in wanted.chunks(BATCH) {
-            for (index, (original, output)) in scored.get(batch) {
+            for (index, (original, output)) in scored.get_shown(batch)? {
                 if number == 0 {
                     examples.insert(index, Example::of(&original)?);
                 }
@@ -59,7 +59,8 @@ pub(super) fn collect(
                 }
             }
         }
-        // What has gone since it was scored is not shown.
+        scored.keep_only(&wanted)?;
+        // What has changed since it was scored is not shown.
         examples.retain(|_, example| example.parts.len() == number + 2);
     }
     let mut shown = Vec::new();

@@ -24,6 +24,7 @@ mod examples;
 mod explain;
 mod full_reference;
 mod gallery;
+mod kept_outputs;
 mod matching;
 mod metric;
 mod networks;

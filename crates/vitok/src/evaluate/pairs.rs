@@ -44,6 +44,18 @@ pub(super) struct Output {
     pub(super) quality: Option<u8>,
 }
 
+impl Output {
+    /// An output of which nothing else is known.
+    pub(super) fn of_clip(clip: Clip) -> Self {
+        Self {
+            clip,
+            values: None,
+            bytes: None,
+            quality: None,
+        }
+    }
+}
+
 /// What became of one clip; an error is the reason why it is skipped.
 pub(super) type ClipResult<T> = std::result::Result<T, String>;
 
@@ -83,12 +95,7 @@ impl ClipPairs<'_> {
         if let Outputs::Files(files, matched) = self.outputs {
             let (clip, digest) = read(files, matched[index].ok_or("it has no output")?)?;
             pair.content.output = Some(digest);
-            pair.output = Some(Output {
-                clip,
-                values: None,
-                bytes: None,
-                quality: None,
-            });
+            pair.output = Some(Output::of_clip(clip));
         }
         Ok(pair)
     }

@@ -1,5 +1,7 @@
 //! What a pass found.
 
+use std::path::Path;
+
 use super::pairs::ClipResult;
 use super::pass::Outcome;
 use super::record::Record;
@@ -18,6 +20,11 @@ impl Passed {
     /// Clips by their names, with what became of each.
     pub(super) fn new(names: Vec<String>, outcomes: Vec<Outcome>, store: Store) -> Self {
         Self { names, outcomes, store }
+    }
+
+    /// The folder of its store.
+    pub(super) fn store_folder(&self) -> &Path {
+        self.store.folder()
     }
 
     /// Where each clip lies.

@@ -15,6 +15,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::computation::FILE as COMPUTATION_FILE;
 use super::metric::Metric;
 use super::record::{Content, Record};
 use crate::files::replace_folder;
@@ -171,27 +172,24 @@ impl Store {
     fn compact(&self, widths: [Option<usize>; 2]) -> Result<()> {
         let mut kept: Vec<usize> = self.by_name.values().copied().collect();
         kept.sort_unstable();
-        replace_folder(
-            &self.folder,
-            |_| true,
-            |new| {
-                // Whatever else is in the folder stays as it is.
-                for entry in fs::read_dir(&self.folder).map_err(|e| Error::io(&self.folder, "read", e))? {
-                    let path = entry.map_err(|e| Error::io(&self.folder, "read", e))?.path();
-                    if let Some(name) = path.file_name() {
-                        fs::copy(&path, new.join(name)).map_err(|e| Error::io(&path, "copy", e))?;
-                    }
+        let records: Vec<&Record> = kept.iter().map(|&number| &self.records[number]).collect();
+        let fill = |new: &Path| {
+            let computation = self.folder.join(COMPUTATION_FILE);
+            fs::copy(&computation, new.join(COMPUTATION_FILE)).map_err(|e| Error::io(&computation, "copy", e))?;
+            write(&new.join(LINES), json_lines(&records)?.as_bytes())?;
+            for (kind, width) in RowKind::ALL.into_iter().zip(widths) {
+                if let Some(width) = width {
+                    write(&kind.path(new), &bytes_of(self.rows_of(&kept, kind, width)?.values()))?;
                 }
-                let records: Vec<&Record> = kept.iter().map(|&number| &self.records[number]).collect();
-                write(&new.join(LINES), json_lines(&records)?.as_bytes())?;
-                for (kind, width) in RowKind::ALL.into_iter().zip(widths) {
-                    if let Some(width) = width {
-                        write(&kind.path(new), &bytes_of(self.rows_of(&kept, kind, width)?.values()))?;
-                    }
-                }
-                Ok(())
-            },
-        )
+            }
+            Ok(())
+        };
+        replace_folder(&self.folder, |_| true, fill)
+    }
+
+    /// Where it lies.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Whether nothing is stored yet.
@@ -330,7 +328,7 @@ mod tests {
     #[test]
     fn a_store_of_mostly_old_records_is_rewritten() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("computation.json"), b"{}").unwrap();
+        fs::write(folder.path().join(COMPUTATION_FILE), b"{}").unwrap();
         let mut store = open(folder.path());
         for (round, contents) in [["a", "b"], ["c", "d"], ["e", "f"]].into_iter().enumerate() {
             let records = vec![record("1", contents[0], true), record("2", contents[1], true)];
@@ -343,6 +341,6 @@ mod tests {
         let numbers = ["f", "e"].map(|content| store.find(&of(content), &[], true).unwrap());
         let rows = store.rows_of(&numbers, RowKind::Features, 2).unwrap();
         assert_eq!(rows.values(), [2.0, 2.0, 2.0, 1.0]);
-        assert!(folder.path().join("computation.json").exists());
+        assert!(folder.path().join(COMPUTATION_FILE).exists());
     }
 }

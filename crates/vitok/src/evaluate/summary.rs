@@ -71,7 +71,10 @@ impl Summary<'_> {
         }
         if score.value == Some(f64::INFINITY) {
             let others: Vec<f64> = others.copied().collect();
-            let of_others = (!others.is_empty()).then(|| self.mean_of(&others)).unwrap_or_default();
+            let of_others = match others.is_empty() {
+                true => Score::default(),
+                false => self.mean_of(&others),
+            };
             score.copies = Some(ExactCopies {
                 count: values.len() - others.len(),
                 others: others.len(),
