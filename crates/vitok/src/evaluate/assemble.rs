@@ -192,6 +192,7 @@ fn metrics_used(evaluation: &Evaluation, models: &[ModelScores]) -> Vec<MetricUs
     let costs = costs.map(|(key, name, about)| MetricUsed {
         key: key.into(),
         name: name.into(),
+        image_name: None,
         unit: None,
         better: None,
         about: about.into(),
@@ -203,6 +204,7 @@ fn metrics_used(evaluation: &Evaluation, models: &[ModelScores]) -> Vec<MetricUs
         let row = MetricUsed {
             key: metric.key().into(),
             name: metric.title(evaluation.protocol.network),
+            image_name: (*metric == Metric::Psnr).then_some("PSNR"),
             unit: metric.unit(),
             better: Some(metric.better()),
             about: metric.about().into(),
@@ -214,6 +216,7 @@ fn metrics_used(evaluation: &Evaluation, models: &[ModelScores]) -> Vec<MetricUs
             MetricUsed {
                 key: key.into(),
                 name: name.into(),
+                image_name: None,
                 about: about.into(),
                 per_image: false,
                 ..row.clone()

@@ -225,6 +225,7 @@ impl<'a> Variants<'a> {
         let used = MetricUsed {
             key: format!("explain {key}"),
             name: format!("{}: {title}", name_of(metric, self.protocol.network)),
+            image_name: None,
             unit: metric.unit(),
             better: Some(metric.better()),
             about: about.into(),

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::config::EvaluateConfig;
 use super::protocol::Protocol;
+use crate::env::composed;
 use crate::files::{FolderLock, Scratch, hexadecimal};
 use crate::{Device, Error, Result};
 
@@ -28,9 +29,7 @@ impl StoreFolder {
     /// # Errors
     /// [`Error::InUse`] while another evaluation works in it; [`Error::Io`].
     pub(super) fn open(config: &EvaluateConfig, protocol: &Protocol, device: &Device) -> Result<Self> {
-        let frames = config.max_frames;
-        let reading = protocol.text().join("\n");
-        let question = format!("{reading}\n{}\n{frames} frames\n{device:?}", protocol.text_of_sets());
+        let question = question(config, protocol, device);
         let Some(out) = &config.out else {
             let parent = std::env::temp_dir();
             let temporary = Scratch::new_in(&parent).map_err(|e| Error::io(&parent, "write in", e))?;
@@ -73,4 +72,18 @@ impl StoreFolder {
         self.path
             .join(format!("{kind}{dash}{readable}-{}", hexadecimal(&hash[..4])))
     }
+}
+
+/// All that may make the scores of the same files other ones, beside what a
+/// [`Computation`](super::computation::Computation) names.
+fn question(config: &EvaluateConfig, protocol: &Protocol, device: &Device) -> String {
+    let mut lines = protocol.text();
+    lines.push(protocol.text_of_sets());
+    lines.push(format!("{} frames", config.max_frames));
+    lines.push(format!("at most {} pixels", config.max_pixels));
+    lines.push(format!("{device:?}"));
+    if composed() {
+        lines.push("without kernels".into());
+    }
+    lines.join("\n")
 }

@@ -3,16 +3,17 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 use vitok::evaluate::{Candidate, EvaluateConfig, Metric, Report, evaluate};
-use vitok::media::{Image, write_image};
+use vitok::media::{Clip, ClipShape, Image, write_image};
 use vitok::observe::{Event, Observer, Silent};
 use vitok::tokenizer::vit::{ModelConfig, VitTokenizer, WeightsFormat};
-use vitok::tokenizer::{LoadPart, load};
+use vitok::tokenizer::{Codec, LoadPart, Reconstruction, load};
 use vitok::weights::Dtype;
-use vitok::{Device, Error, Remedy};
+use vitok::{Device, Error, Remedy, Result};
 
 /// Images of 16 x 16 pixels of one gray.
 const COUNT: usize = 4;
@@ -382,6 +383,65 @@ fn weights_changed_in_place_are_noticed_in_encoder_and_decoder() {
         let (scored, _, report) = evaluate();
         assert_eq!((scored, mse(&report)), (0, before), "{seeds:?}");
     }
+}
+
+/// Makes images darker by one, and counts how many.
+struct Darker(Arc<AtomicUsize>);
+
+impl Codec for Darker {
+    fn name(&self) -> String {
+        "darker".into()
+    }
+
+    fn reconstruct(&self, clips: &[Clip]) -> Result<Vec<Reconstruction>> {
+        self.0.fetch_add(clips.len(), Ordering::SeqCst);
+        let darker = |image: Image| {
+            let rgb = image.rgb().iter().map(|v| v - 1).collect();
+            Image::new(image.width(), image.height(), rgb)
+        };
+        let one = |clip: &Clip| {
+            Ok(Reconstruction {
+                clip: clip.clone().map(darker)?,
+                values: None,
+                bytes: 1,
+                quality: None,
+            })
+        };
+        clips.iter().map(one).collect()
+    }
+
+    fn tokens(&self, _: ClipShape) -> usize {
+        1
+    }
+}
+
+#[test]
+fn a_codec_makes_no_output_again_not_even_to_show_it() {
+    let world = World::new();
+    let made = Arc::new(AtomicUsize::new(0));
+    let config = EvaluateConfig {
+        candidates: vec![Candidate::codec("darker", Box::new(Darker(made.clone())), "1")],
+        ..world.config("b")
+    };
+    let first = run(&config).2;
+    assert!(made.swap(0, Ordering::SeqCst) >= COUNT);
+    let second = run(&config).2;
+    assert_eq!(made.swap(0, Ordering::SeqCst), 0);
+    assert_eq!(second.to_html().unwrap(), first.to_html().unwrap());
+    assert_eq!(second.sheet, first.sheet);
+    // One that changed is made, to be scored and to be shown.
+    write_gray(&world.original(2), 77);
+    let third = run(&config).2;
+    assert_eq!(made.swap(0, Ordering::SeqCst), 2);
+    assert_eq!(mse(&third), 1.0);
+    assert_ne!(third.sheet, first.sheet);
+    // Of another codec none is shown.
+    let other = EvaluateConfig {
+        candidates: vec![Candidate::codec("darker", Box::new(Darker(made.clone())), "2")],
+        ..config
+    };
+    run(&other);
+    assert_eq!(made.swap(0, Ordering::SeqCst), 2 * COUNT);
 }
 
 #[test]

@@ -78,6 +78,9 @@ pub struct MetricUsed {
     pub key: String,
     /// Its name for people.
     pub name: String,
+    /// Its name where it is of one image, if that is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_name: Option<&'static str>,
     /// Its unit.
     pub unit: Option<&'static str>,
     /// Which direction is better; none where neither is.

@@ -48,7 +48,10 @@ function best(metric, values) {
   const winners = values.flatMap((v, i) => v != null && shown(v) === top ? [i] : []);
   return new Set(winners.length === known.length ? [] : winners);
 }
-const withUnit = metric => metric.unit ? `${metric.name} (${metric.unit})` : metric.name;
+const withUnit = (metric, name = metric.name) => metric.unit ? `${name} (${metric.unit})` : name;
+/** A metric's name where it is of one image. */
+const imageName = metric => metric.image_name ?? metric.name;
+const imageNameWithUnit = metric => withUnit(metric, imageName(metric));
 function quantile(sorted, q) {
   const at = (sorted.length - 1) * q, low = Math.floor(at), high = Math.ceil(at);
   return low === high ? sorted[low] : sorted[low] + (sorted[high] - sorted[low]) * (at - low);
@@ -255,7 +258,7 @@ function histogram(metric) {
   const pool = Float64Array.from(finite.flatMap(list => [...list])).sort();
   const bins = binning(pool, pool.length / finite.filter(list => list.length).length);
   const facts = data.models.map((model, i) => distribution(model, metric, lists[i], finite[i]));
-  return h("figure", {}, h("figcaption", {}, h("strong", {}, metric.name)), chart(metric, bins, finite.map(bins.count), facts),
+  return h("figure", {}, h("figcaption", {}, h("strong", {}, imageName(metric))), chart(metric, bins, finite.map(bins.count), facts),
     h("figcaption", {}, h("ul", {}, facts.map((fact, i) => h("li", {}, swatch(i), h("bdi", {}, data.models[i].name), `: ${fact}`)))));
 }
 /** Median and range of a model's scores, and what the histogram leaves out of them. */
@@ -283,9 +286,9 @@ function chart(metric, { low, high, edge }, counts, facts) {
   const hover = b => svg("rect", { class: "bin", x: x(edge(b)), width: x(edge(b + 1)) - x(edge(b)), y: box.top, height: box.bottom - box.top },
     svg("title", {}, [`${+edge(b).toFixed(places)} to ${+edge(b + 1).toFixed(places)}`, ...data.models.map((model, i) => `${model.name}: ${counts[i][b]}`)].join("\n")));
   const summary = facts.map((fact, i) => `${data.models[i].name}: ${fact}`).join(". ");
-  return svg("svg", { class: "chart", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `Histogram of ${withUnit(metric)}. ${summary}` },
+  return svg("svg", { class: "chart", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `Histogram of ${imageNameWithUnit(metric)}. ${summary}` },
     ticks(0, most, 4).filter(t => Number.isInteger(t.at)).map(across), ticks(low, high, 6).map(along),
-    text((box.left + box.right) / 2, H - 6, `${withUnit(metric)}${metric.better ? `, ${metric.better} is better` : ""}`),
+    text((box.left + box.right) / 2, H - 6, `${imageNameWithUnit(metric)}${metric.better ? `, ${metric.better} is better` : ""}`),
     text(0, 0, "images", { transform: `translate(11 ${(box.top + box.bottom) / 2}) rotate(-90)` }),
     counts.map((found, i) => svg("path", { d: outline(found), ...look(i), fill: `var(--m${i % 8})`, "fill-opacity": 0.08 })),
     counts[0].map((_, b) => hover(b)));
@@ -309,7 +312,7 @@ function everyImage() {
   if (!metrics.length) return;
   byId("list-shown").parentElement.hidden = !data.shown.length;
   data.shown.forEach((shown, i) => list.places.has(shown.index) || list.places.set(shown.index, i));
-  byId("list-metric").append(...metrics.map(m => h("option", { value: m.key }, withUnit(m))));
+  byId("list-metric").append(...metrics.map(m => h("option", { value: m.key }, imageNameWithUnit(m))));
   const choose = () => {
     list.metric = metrics.find(m => m.key === byId("list-metric").value);
     list.descending = list.metric.better === "lower"; // The worst come first.
@@ -362,7 +365,7 @@ function page() {
       values.map((v, column) => h("td", { class: winners.has(column) ? "best" : null }, number(v, list.metric.places),
         v == null && column < data.models.length ? h("small", { class: "note" }, why(data.models[column], list.metric, i)) : null)));
   });
-  section.querySelector("table").replaceChildren(h("caption", { class: "hidden" }, `${withUnit(list.metric)} of every image`),
+  section.querySelector("table").replaceChildren(h("caption", { class: "hidden" }, `${imageNameWithUnit(list.metric)} of every image`),
     h("thead", {}, h("tr", {}, heading("Image", -1), columns.map(heading))), h("tbody", {}, body));
   const all = list.rows.length, told = n => n.toLocaleString("en");
   byId("list-count").textContent = all === 0 ? "No image matches." : all <= PAGE ? count(all, "image")
@@ -585,8 +588,8 @@ function facts(index, m) {
   const rows = perImage().map(metric => {
     const values = data.models.map(model => each(model, metric, index));
     const text = values[m] == null ? `missing: ${why(data.models[m], metric, index)}` : number(values[m], metric.places) + (metric.unit ? ` ${metric.unit}` : "");
-    return best(metric, values).has(m) ? [h("dt", {}, metric.name), h("dd", { class: "best" }, text, hidden(" (best)"))]
-      : [h("dt", {}, metric.name), h("dd", {}, text)];
+    return best(metric, values).has(m) ? [h("dt", {}, imageName(metric)), h("dd", { class: "best" }, text, hidden(" (best)"))]
+      : [h("dt", {}, imageName(metric)), h("dd", {}, text)];
   });
   return h("dl", { class: "facts" }, rows);
 }
