@@ -51,7 +51,6 @@ impl<'a> Evaluation<'a> {
     /// Opens datasets and networks, and fits baselines.
     pub(super) fn open(config: &'a EvaluateConfig, device: &Device, observer: &'a dyn Observer) -> Result<Self> {
         let protocol = config.resolved_protocol();
-        let stores = StoreFolder::open(config, &protocol, device)?;
         let open = |inputs: &[String]| -> Result<ClipSet> {
             ClipSet::open(
                 inputs,
@@ -89,6 +88,8 @@ impl<'a> Evaluation<'a> {
             Some(path) => Some(statistics_for(path, &protocol)?),
             None => None,
         };
+        // Nothing is written before all else is known to be right.
+        let stores = StoreFolder::open(config, &protocol, device)?;
         let mut unread = Vec::new();
         if let Some(baselines) = &config.baselines {
             let (codecs, failed) = baselines.candidates(open, &all_originals, observer)?;

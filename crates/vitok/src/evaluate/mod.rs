@@ -11,6 +11,7 @@
 //! network. A [`Protocol`] says how files are read and cropped and which network distances between sets are taken on;
 //! a [`Metric`] is one score. [`PairScorer`] scores clips against originals by itself.
 
+mod append_file;
 mod assemble;
 mod baselines;
 mod candidate;
@@ -37,6 +38,7 @@ mod protocol;
 mod provenance;
 mod record;
 mod report;
+mod rows;
 mod scored_before;
 mod scored_pairs;
 mod store;

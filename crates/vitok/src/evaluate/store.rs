@@ -11,10 +11,10 @@
 //! its row. What failed is not stored: it is tried again.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::append_file::AppendFile;
 use super::computation::FILE as COMPUTATION_FILE;
 use super::metric::Metric;
 use super::record::{Content, Record};
@@ -53,44 +53,9 @@ pub(super) struct Store {
     /// The newest record of each content, and of each name.
     by_content: HashMap<Content, usize>,
     by_name: HashMap<String, usize>,
-    lines: OpenFile,
+    lines: AppendFile,
     /// A file for each kind of row that the pass has, in the order of [`RowKind::ALL`].
-    row_files: Vec<OpenFile>,
-}
-
-/// A file that is appended to.
-struct OpenFile {
-    path: PathBuf,
-    file: File,
-}
-
-impl OpenFile {
-    fn open(path: PathBuf) -> Result<Self> {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).open(&path);
-        let file = file.map_err(|e| Error::io(&path, "open", e))?;
-        Ok(Self { path, file })
-    }
-
-    fn len(&self) -> Result<u64> {
-        let about = self.file.metadata().map_err(|e| Error::io(&self.path, "read", e))?;
-        Ok(about.len())
-    }
-
-    /// Drops what is beyond `length`, and goes on from there.
-    fn truncate(&mut self, length: u64) -> Result<()> {
-        let cut = self
-            .file
-            .set_len(length)
-            .and_then(|()| self.file.seek(SeekFrom::End(0)));
-        cut.map(drop).map_err(|e| Error::io(&self.path, "shorten", e))
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file
-            .write_all(bytes)
-            .map_err(|e| Error::io(&self.path, "write", e))
-    }
+    row_files: Vec<AppendFile>,
 }
 
 impl Store {
@@ -108,16 +73,14 @@ impl Store {
     }
 
     fn read(folder: &Path, widths: [Option<usize>; 2]) -> Result<Self> {
-        let mut lines = OpenFile::open(folder.join(LINES))?;
-        let mut bytes = Vec::new();
-        let read = lines.file.read_to_end(&mut bytes);
-        read.map_err(|e| Error::io(&lines.path, "read", e))?;
+        let mut lines = AppendFile::open(folder.join(LINES))?;
+        let bytes = lines.read()?;
         let text = String::from_utf8_lossy(&bytes);
         let mut files = Vec::new();
         let mut most = usize::MAX;
         for (kind, width) in RowKind::ALL.into_iter().zip(widths) {
             if let Some(width) = width {
-                let file = OpenFile::open(kind.path(folder))?;
+                let file = AppendFile::open(kind.path(folder))?;
                 most = most.min(file.len()? as usize / (4 * width));
                 files.push((file, width));
             }
@@ -257,6 +220,9 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use std::fs::OpenOptions;
+    use std::io::Write;
 
     use super::*;
 
