@@ -384,6 +384,9 @@ fn samples_and_statistics_made_again_have_their_own_scores() {
     write("b", 1.0);
     let one = distance(&unpaired, "e");
     write("b", 3.0);
+    let arguments: Vec<&str> = unpaired.iter().map(String::as_str).collect();
+    let said = err(&vitok(&arguments, folder));
+    assert!(said.contains("b: 8 of 8 files changed since the last run"), "{said}");
     let two = distance(&unpaired, "e");
     assert!(one > 0.0 && two > 1.1 * one, "{one} {two}");
 

@@ -1,6 +1,8 @@
 //! What of a pass its store has already, and what has changed since.
 
+use super::pairs::Outputs;
 use super::pass::{Outcome, Pass};
+use super::record::Content;
 use super::store::Store;
 use crate::data::prefetch::{PrefetchLimits, prefetch};
 use crate::observe::{Event, Observer};
@@ -18,6 +20,8 @@ pub(super) struct ScoredBefore {
     /// Clips whose original, or whose output alone, has another content than under the same name before.
     changed_originals: usize,
     changed_outputs: usize,
+    /// What the originals are: where there are no outputs, the clips themselves.
+    originals: &'static str,
     /// Clips that lack some of the scores.
     incomplete: usize,
     /// Clips of which nothing is known.
@@ -35,6 +39,10 @@ impl ScoredBefore {
         let count = pairs.originals.len();
         let mut found = Self {
             outcomes: vec![None; count],
+            originals: match pairs.outputs {
+                Outputs::None => "files",
+                Outputs::Codec(_) | Outputs::Files(..) => "originals",
+            },
             ..Self::default()
         };
         if store.is_empty() {
@@ -62,18 +70,7 @@ impl ScoredBefore {
                     }
                     // What cannot be read is tried again with the others that are open.
                     if let Some(content) = content {
-                        let metrics = pass.scorer.map_or(&[][..], |scorer| scorer.metrics());
-                        let number = store.find(&content, metrics, pass.extractor.is_some());
-                        found.outcomes[index] = number.map(Ok);
-                        match (number, store.of_name(pairs.originals.name(index))) {
-                            (Some(_), _) => {}
-                            (None, None) => found.new += 1,
-                            (None, Some(before)) if before.content == content => found.incomplete += 1,
-                            (None, Some(before)) if before.content.original != content.original => {
-                                found.changed_originals += 1;
-                            }
-                            (None, Some(_)) => found.changed_outputs += 1,
-                        }
+                        found.enter(index, &content, pass, store);
                     }
                     observer.event(Event::Progress {
                         done: index as u64 + 1,
@@ -90,12 +87,32 @@ impl ScoredBefore {
         }
     }
 
+    /// Looks up one clip.
+    fn enter(&mut self, index: usize, content: &Content, pass: &Pass, store: &Store) {
+        let metrics = pass.scorer.map_or(&[][..], |scorer| scorer.metrics());
+        if let Some(number) = store.find(content, metrics, pass.extractor.is_some()) {
+            self.outcomes[index] = Some(Ok(number));
+            return;
+        }
+        let before = store.of_name(pass.pairs.originals.name(index));
+        let count = match before.map(|record| &record.content) {
+            None => &mut self.new,
+            Some(before) if before == content => &mut self.incomplete,
+            Some(before) if before.original != content.original => &mut self.changed_originals,
+            Some(_) => &mut self.changed_outputs,
+        };
+        *count += 1;
+    }
+
     /// What a user should know of it, a sentence each.
     pub(super) fn in_words(&self) -> Vec<String> {
         let count = self.outcomes.len();
         let done = self.outcomes.iter().flatten().count();
         let mut words = Vec::new();
-        for (changed, what) in [(self.changed_originals, "originals"), (self.changed_outputs, "outputs")] {
+        for (changed, what) in [
+            (self.changed_originals, self.originals),
+            (self.changed_outputs, "outputs"),
+        ] {
             if changed > 0 {
                 words.push(format!(
                     "{changed} of {count} {what} changed since the last run and are scored again"
