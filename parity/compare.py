@@ -85,7 +85,9 @@ class Comparison:
     def pairs(self):
         for name in ("square", "mixed"):
             scores = list(dict.fromkeys(score for score, *_ in PAIRS))
-            _, out = self.evaluate("fid-clean", name, TRUNKS, scores)
+            report, out = self.evaluate("fid-clean", name, TRUNKS, scores)
+            pooled = report["models"][0]["scores"]["psnr-pooled"]["value"]
+            self.line("torchmetrics-psnr-pooled/%s" % name, self.numbers["torchmetrics-psnr-pooled/%s" % name]["value"], pooled, 1e-4, False)
             with open(out / "images.csv", newline="") as file:
                 rows = {Path(row["image"]).name: row for row in csv.DictReader(file)}
             for score, theirs, limit in PAIRS:

@@ -377,6 +377,7 @@ def pixels(reference):
     """PSNR, SSIM and MS-SSIM by torchmetrics and scikit-image."""
     from skimage import metrics
     from torchmetrics.functional import image
+    from torchmetrics.image import PeakSignalNoiseRatio
 
     def planes(x):
         return torch.from_numpy(x.astype(np.float32)).permute(2, 0, 1)[None]
@@ -405,6 +406,15 @@ def pixels(reference):
             fit = [i for i, (a, _) in enumerate(both) if score != "torchmetrics-ms-ssim" or min(a.shape[:2]) >= 176]
             if fit:
                 reference.note("%s/%s" % (score, name), [float(function(*both[i])) for i in fit], call, files=[files[i] for i in fit])
+    # Over all images of a set, each pixel counting alike.
+    for name in PAIRS:
+        pooled = PeakSignalNoiseRatio(data_range=255.0)
+        files = names(reference, name)
+        for file in files:
+            a, b = (planes(u8(Path(reference.folder(name, side)) / file)).double() for side in "ab")
+            pooled.update(b, a)
+        reference.note("torchmetrics-psnr-pooled/%s" % name, float(pooled.compute()),
+                       "PeakSignalNoiseRatio(data_range=255.0), an update for each image", files=files)
     # What there is to lose between the two decodings of a JPEG.
     for name in ("jpeg-444", "jpeg-420"):
         files = names(reference, name)

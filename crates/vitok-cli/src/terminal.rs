@@ -66,7 +66,6 @@ pub fn words(remedy: &Remedy) -> String {
         Remedy::Resume => "continue it with --resume RUN, this folder".into(),
         Remedy::Begin => "begin one with `vitok train CONFIG --out RUN`".into(),
         Remedy::AcceptChanges => "undo that to continue the same run, or give --accept-changes too".into(),
-        Remedy::Restart => "begin again with --restart".into(),
         Remedy::NameVariant => "name it with --variant".into(),
         Remedy::StoreF32 => "store f32 with --dtype f32; or check the model".into(),
         Remedy::AllowOtherTokenizer => "use that one; or decode all the same with --any-model".into(),

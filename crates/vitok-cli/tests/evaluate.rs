@@ -138,9 +138,9 @@ fn report(folder: &Path, out: &str) -> Value {
 
 fn score(report: &Value, model: usize, key: &str) -> f64 {
     let score = &report["models"][model]["scores"][key];
-    match score["infinite"].as_bool() {
-        Some(true) => f64::INFINITY,
-        _ => score["value"].as_f64().unwrap_or_else(|| panic!("{key}: {score}")),
+    match score["value"].as_str() {
+        Some(text) => text.parse().unwrap(),
+        None => score["value"].as_f64().unwrap_or_else(|| panic!("{key}: {score}")),
     }
 }
 
@@ -314,7 +314,7 @@ fn too_few_images_cost_only_the_scores_that_need_more() {
     let scores = &report["models"][0]["scores"];
     for key in ["frechet", "kid", "inception-score", "precision"] {
         assert!(scores[key]["value"].is_null(), "{scores}");
-        assert!(scores[key]["note"].is_string(), "{scores}");
+        assert!(scores[key]["missing"].is_string(), "{scores}");
     }
     assert_eq!(score(&report, 0, "mse"), 0.0);
     // With few, there is a warning.
@@ -331,9 +331,12 @@ fn a_stopped_evaluation_goes_on_to_the_same_scores() {
     succeeds(&arguments, folder);
     let whole = report(folder, "e");
     // As after `kill -9`: some lines, and more rows than lines.
-    let store = fs::read_dir(folder.join("e/store")).unwrap();
-    for pass in store {
-        let path = pass.unwrap().path().join("clips.jsonl");
+    for pass in fs::read_dir(folder.join("e/store")).unwrap() {
+        let pass = pass.unwrap().path();
+        if !pass.is_dir() {
+            continue; // the lock
+        }
+        let path = pass.join("clips.jsonl");
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.split_inclusive('\n').take(10).collect();
         fs::write(&path, lines.concat() + "{\"na").unwrap();
@@ -341,12 +344,85 @@ fn a_stopped_evaluation_goes_on_to_the_same_scores() {
     let resumed = vitok(&arguments, folder);
     assert!(err(&resumed).contains("going on after 10 of 24"), "{}", err(&resumed));
     assert_eq!(report(folder, "e")["models"], whole["models"]);
+}
 
-    let mut other = arguments.clone();
-    other.extend(["--limit", "3"]);
-    fails(&other, folder, 1, &["originals", "--restart"]);
-    other.push("--restart");
-    succeeds(&other, folder);
+#[test]
+fn samples_and_statistics_made_again_have_their_own_scores() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // A generator's samples, blurred more or less.
+    let write = |to: &str, sigma: f32| {
+        fs::create_dir_all(folder.join(to)).unwrap();
+        for i in 0..8 {
+            let path = folder.join(format!("{to}/{i}.png"));
+            blur(&image(i, 48, 40), sigma).save(path).unwrap();
+        }
+    };
+    write("a", 0.1);
+    let sets = |arguments: &[&'static str]| -> Vec<String> {
+        let all = with_networks(arguments);
+        let metrics = all
+            .iter()
+            .map(|argument| if *argument == SCORES { "frechet" } else { argument });
+        metrics.map(str::to_owned).collect()
+    };
+    let distance = |arguments: &[String], to: &str| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        succeeds(&arguments, folder);
+        score(&report(folder, to), 0, "frechet")
+    };
+    let unpaired = sets(&[
+        "a",
+        "--outputs",
+        "b",
+        "--unpaired",
+        "--save-reference",
+        "a.npz",
+        "--out",
+        "e",
+    ]);
+    write("b", 1.0);
+    let one = distance(&unpaired, "e");
+    write("b", 3.0);
+    let arguments: Vec<&str> = unpaired.iter().map(String::as_str).collect();
+    let said = err(&vitok(&arguments, folder));
+    assert!(said.contains("b: 8 of 8 files changed since the last run"), "{said}");
+    let two = distance(&unpaired, "e");
+    assert!(one > 0.0 && two > 1.1 * one, "{one} {two}");
+
+    // Originals by their statistics, of which other ones take the place.
+    let reference = sets(&["--reference", "a.npz", "--outputs", "b", "--out", "r"]);
+    let close = |a: f64, b: f64| (a - b).abs() < 1e-6 * b;
+    assert!(close(distance(&reference, "r"), two));
+    write("b", 1.0);
+    assert!(close(distance(&reference, "r"), one));
+    write("a", 1.0);
+    assert!(distance(&unpaired, "e").abs() < 1e-6);
+    assert!(distance(&reference, "r").abs() < 1e-6);
+}
+
+#[test]
+fn another_experiment_with_the_same_paths_is_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (experiment, difference) in [("x", 3), ("y", 7)] {
+        for (name, gray) in [("a", 100), ("b", 100 + difference)] {
+            let data = folder.join(experiment).join(name);
+            fs::create_dir_all(&data).unwrap();
+            let image = RgbImage::from_pixel(16, 16, Rgb([gray; 3]));
+            image.save(data.join("0.png")).unwrap();
+        }
+    }
+    let run = |experiment: &str| {
+        let arguments = ["evaluate", "a", "--outputs", "b", "--metrics", "mse", "--out", "../e"];
+        let done = vitok(&arguments, &folder.join(experiment));
+        assert!(done.status.success(), "{}", err(&done));
+        (err(&done), score(&report(folder, "e"), 0, "mse"))
+    };
+    assert_eq!(run("x"), (String::new(), 9.0));
+    let (said, mse) = run("y");
+    assert_eq!(mse, 49.0);
+    assert!(said.contains("b: 1 of 1 outputs changed"), "{said}");
 }
 
 #[test]
@@ -383,7 +459,7 @@ fn statistics_of_originals_can_stand_for_them() {
         score(&all, 0, "inception-score"),
         score(&statistics, 0, "inception-score")
     );
-    assert!(statistics["models"][0]["scores"]["kid"]["note"].is_string());
+    assert!(statistics["models"][0]["scores"]["kid"]["missing"].is_string());
     fs::write(folder.join("a.npz"), b"no archive").unwrap();
     fails(&reference, folder, 1, &["a.npz"]);
 }
@@ -421,6 +497,8 @@ fn a_model_and_the_other_ways_to_score_it() {
         score(&printed, 0, "explain psnr of mean mse"),
     );
     assert!(mean > 0.0 && whole < mean, "{whole} {mean}");
+    // Of images of one size, both pool alike.
+    assert!((score(&printed, 0, "psnr-pooled") - whole).abs() < 1e-9, "{whole}");
     assert_ne!(score(&printed, 0, "ssim"), score(&printed, 0, "explain ssim uniform"));
 }
 

@@ -38,8 +38,7 @@ fn main() -> Result<()> {
     let config = EvaluateConfig {
         baselines: Some(baselines),
         out: Some("evaluation".into()),
-        restart: true,
-        ..EvaluateConfig::new(vec![images.clone()], vec![Candidate::tokenizer(path, model)])
+        ..EvaluateConfig::new(vec![images.clone()], vec![Candidate::tokenizer(path, model)?])
     };
     for config in config.at_sizes(&[64, 256]) {
         let report = evaluate(&config, &device, &Warnings)?;

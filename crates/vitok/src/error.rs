@@ -185,7 +185,7 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
-    /// A run or evaluation that was begun with other settings.
+    /// A run that was begun with other settings.
     #[error("{path}: {reason}: {changes}", path = path.display(), changes = changes.join(", "))]
     SettingsChanged {
         /// The folder.
@@ -258,8 +258,6 @@ pub enum Remedy {
     Begin,
     /// Continue with the new values.
     AcceptChanges,
-    /// Begin again, dropping what is there.
-    Restart,
     /// Say which variant the weights are of.
     NameVariant,
     /// Store latents as f32.
@@ -331,7 +329,7 @@ impl Error {
             Self::UnknownArchitecture { .. } => vec![Remedy::NameVariant],
             Self::OtherTokenizer { .. } => vec![Remedy::AllowOtherTokenizer],
             Self::LatentRange { .. } => vec![Remedy::StoreF32],
-            Self::Occupied { .. } => vec![Remedy::ChooseOtherOutput],
+            Self::Occupied { .. } | Self::InUse { .. } => vec![Remedy::ChooseOtherOutput],
             Self::NoPairs { .. } => vec![Remedy::CompareUnpaired],
             Self::TooFewFrames { needed, .. } => vec![Remedy::ReadMoreFrames(*needed)],
             Self::RunExists { .. } => vec![Remedy::Resume, Remedy::ChooseOtherOutput],

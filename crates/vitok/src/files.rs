@@ -1,5 +1,7 @@
 //! Finding files, hashing them, and writing them so that a reader never gets half of one.
 
+mod lock;
+
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
@@ -11,6 +13,8 @@ use tempfile::TempDir;
 use walkdir::WalkDir;
 
 use crate::{Error, Result};
+
+pub(crate) use lock::FolderLock;
 
 /// Writes `path` through a temporary file in the same folder and a rename.
 ///

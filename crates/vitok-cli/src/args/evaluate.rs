@@ -29,7 +29,8 @@ at its lowest quality. PCA is fitted on --fit, at each size, or comes with the m
 
 The folder OUT holds report.html (opens from disk), sheet.png (originals and outputs side by side),
 scores.json, images.csv (a line an image), and store/, from which the same command goes on after
-Ctrl-C or a crash; of several sizes, OUT/SIZE does.";
+Ctrl-C or a crash, and from which a later one takes the scores of files and models that are the same
+byte for byte; of several sizes, OUT/SIZE does.";
 
 #[derive(Args)]
 #[command(after_help = HELP)]
@@ -95,7 +96,7 @@ pub struct EvaluateArgs {
     /// Folder for the report and what is done so far
     #[arg(long, short, default_value = "evaluation")]
     pub out: PathBuf,
-    /// Begin anew where OUT holds another evaluation
+    /// Score everything again, whatever OUT holds already
     #[arg(long)]
     pub restart: bool,
     /// Refuse images of more pixels than this before decoding them

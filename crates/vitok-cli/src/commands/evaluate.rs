@@ -60,7 +60,7 @@ fn config(args: &EvaluateArgs) -> Result<EvaluateConfig> {
         if args.baselines.baselines && baselines.is_none() {
             baselines = Some(baselines_beside(args, name, &*tokenizer)?);
         }
-        candidates.push(Candidate::tokenizer(name, tokenizer));
+        candidates.push(Candidate::tokenizer(name, tokenizer)?);
     }
     candidates.extend(args.outputs.iter().map(Candidate::files));
     let typed: Vec<String> = env::args().skip(1).collect();

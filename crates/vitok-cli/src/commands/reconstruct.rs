@@ -25,16 +25,12 @@ pub fn run(args: &ReconstructArgs) -> anyhow::Result<Outcome> {
         "encode ms",
         "decode ms",
     ];
-    let number = |x: Option<f64>, digits: usize, none: &str| match x {
-        Some(x) => format!("{x:.digits$}"),
-        None => none.into(),
-    };
     let outcome = report(&results, args.json, &headers, |file| {
         vec![
             file.output.display().to_string(),
             file.shape.to_string(),
-            number(file.psnr, 2, "inf"),
-            number(file.ssim, 4, "-"),
+            format!("{:.2}", file.psnr),
+            file.ssim.map_or("-".into(), |ssim| format!("{ssim:.4}")),
             file.bytes.to_string(),
             format!("{:.1}", file.ratio),
             milliseconds(file.encode_seconds),
@@ -42,23 +38,32 @@ pub fn run(args: &ReconstructArgs) -> anyhow::Result<Outcome> {
         ]
     })?;
     if !args.json && results.done.len() > 1 {
-        let psnr = mean(results.done.iter().map(|file| file.psnr));
-        let ssim = mean(results.done.iter().map(|file| file.ssim));
+        let psnr: Vec<f64> = results.done.iter().map(|file| file.psnr).collect();
+        let finite: Vec<f64> = psnr.iter().copied().filter(|psnr| psnr.is_finite()).collect();
+        let ssim: Vec<f64> = results.done.iter().filter_map(|file| file.ssim).collect();
+        let count = psnr.len();
         terminal::line(&format!(
-            "mean: PSNR {psnr} dB, SSIM {ssim} (of each image's on bytes; SSIM as torchmetrics)"
+            "mean: PSNR {} dB{}, SSIM {}{} (of each image's on bytes; SSIM as torchmetrics)",
+            mean(&finite),
+            left_out(count - finite.len(), "equal to their originals"),
+            mean(&ssim),
+            left_out(count - ssim.len(), "too small for it"),
         ))?;
     }
     Ok(outcome)
 }
 
-/// The mean of those that have a number, and how many those are where not all.
-fn mean(values: impl Iterator<Item = Option<f64>>) -> String {
-    let all: Vec<Option<f64>> = values.collect();
-    let known: Vec<f64> = all.iter().copied().flatten().collect();
-    let mean = known.iter().sum::<f64>() / known.len() as f64;
-    match known.len() {
+fn mean(values: &[f64]) -> String {
+    match values.len() {
         0 => "-".into(),
-        n if n == all.len() => format!("{mean:.4}"),
-        n => format!("{mean:.4} over {n} of {}", all.len()),
+        count => format!("{:.4}", values.iter().sum::<f64>() / count as f64),
+    }
+}
+
+/// What a mean leaves out, in words.
+fn left_out(count: usize, why: &str) -> String {
+    match count {
+        0 => String::new(),
+        _ => format!(" without {count} {why}"),
     }
 }

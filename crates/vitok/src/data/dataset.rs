@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::shards::{self, Shard, Span};
 use crate::env::expand_home;
 use crate::files::{find_files, hexadecimal};
-use crate::media::{Clip, ReadOptions, decode_image, is_image_path, read_image};
+use crate::media::{Clip, ReadOptions, decode_image, is_image_path, read_encoded, read_image};
 use crate::{Error, Result};
 
 /// Most missing files that a warning names.
@@ -141,6 +141,17 @@ impl Dataset {
                 let bytes = self.shards[span.shard].read(*span)?;
                 Ok(decode_image(Path::new(&sample.name), bytes, options)?.into())
             }
+        }
+    }
+
+    /// The bytes of an image's file, or of its entry in a shard, for [`decode_image`].
+    ///
+    /// # Errors
+    /// As [`read_encoded`].
+    pub fn encoded(&self, index: usize, options: &ReadOptions) -> Result<Vec<u8>> {
+        match &self.sample(index)?.location {
+            Location::File(path) => read_encoded(path, options),
+            Location::Shard(span) => self.shards[span.shard].read(*span),
         }
     }
 

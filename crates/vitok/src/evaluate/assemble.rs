@@ -2,30 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::evaluation::{Evaluation, Passed, Passes};
+use super::evaluation::{Evaluation, Passes};
 use super::examples::{self, Examples};
 use super::explain::explain;
 use super::gallery;
 use super::metric::Metric;
-use super::provenance::{image_names, protocol_used, skipped, subject, warnings};
-use super::report::{MetricUsed, ModelScores, Report, Score};
+use super::passed::Passed;
+use super::provenance::{image_names, protocol_used, skipped, subject, warnings, without_name};
+use super::report::{MetricUsed, MissingScores, ModelScores, Report, Score};
+use super::rows::{COSTS, POOLED_PSNR, metrics_used, name_unknown_costs};
+use super::scored_pairs::ScoredPairs;
 use super::summary::{Reference, Summary};
 use crate::Result;
 use crate::metrics::{FeatureStatistics, write_statistics};
-
-/// The size of compressed representations: rows of the report above the metrics.
-const COSTS: [(&str, &str, &str); 2] = [
-    (
-        "values",
-        "Values",
-        "values stored for an image, E = L c: tokens times channels; the mean over images",
-    ),
-    (
-        "bytes",
-        "Bytes",
-        "bytes stored for an image, for latents as 16-bit floats; the mean over images",
-    ),
-];
 
 /// The report of all passes.
 ///
@@ -42,18 +31,20 @@ pub(super) fn report(evaluation: &Evaluation, passes: &Passes) -> Result<Report>
     let mut models = Vec::new();
     for (open, passed) in candidates {
         let candidate = &open.candidate;
-        let (scores, per_image) = scores(evaluation, passed, reference.as_ref())?;
+        let (per_image, missing) = per_image(evaluation, passed);
         models.push(ModelScores {
             name: candidate.name().into(),
             kind: candidate.kind(),
             count: passed.scored().count(),
-            scores,
+            scores: scores(evaluation, passed, reference.as_ref())?,
             per_image,
+            missing,
         });
     }
+    name_unknown_costs(&mut models);
     let mut metrics = metrics_used(evaluation, &models);
     if config.explain {
-        add_explained(evaluation, &mut metrics, &mut models)?;
+        add_explained(evaluation, passes, &mut metrics, &mut models)?;
     }
     let skipped = skipped(evaluation, passes);
     let Examples { shown, sheet } = examples(evaluation, passes)?;
@@ -78,8 +69,7 @@ pub(super) fn report(evaluation: &Evaluation, passes: &Passes) -> Result<Report>
 /// How the scores of a pass are made.
 fn summary<'a>(evaluation: &Evaluation, passed: &'a Passed) -> Summary<'a> {
     Summary {
-        store: &passed.folder,
-        clips: &passed.clips,
+        passed,
         network: evaluation.protocol.network,
         resamples: evaluation.config.resamples,
         kid: evaluation.config.kid,
@@ -95,66 +85,97 @@ fn reference(evaluation: &Evaluation, passes: &Passes) -> Result<Option<Referenc
     })
 }
 
-/// Scores by the metrics' keys, and those of each image.
-type Scores = (BTreeMap<String, Score>, BTreeMap<String, Vec<Option<f64>>>);
-
-fn scores(evaluation: &Evaluation, passed: &Passed, reference: Option<&Reference>) -> Result<Scores> {
+/// The scores of a candidate, by the metrics' keys.
+fn scores(evaluation: &Evaluation, passed: &Passed, reference: Option<&Reference>) -> Result<BTreeMap<String, Score>> {
     let metrics = &evaluation.networks.metrics;
     let summary = summary(evaluation, passed);
-    let (mut scores, mut per_image) = (BTreeMap::new(), BTreeMap::new());
+    let mut scores = BTreeMap::new();
     let costs = [
-        summary.mean_cost(|clip| clip.values),
-        summary.mean_cost(|clip| clip.bytes),
+        summary.mean_cost(|record| record.values),
+        summary.mean_cost(|record| record.bytes),
     ];
     for ((key, ..), cost) in COSTS.iter().zip(costs) {
         if let Some(cost) = cost {
             scores.insert((*key).into(), Score::of(cost));
         }
     }
-    for metric in metrics.iter().filter(|metric| metric.is_full_reference()) {
-        scores.insert(metric.key().into(), summary.mean(*metric));
-        let values = passed.clips.iter().map(|clip| clip.score(*metric));
-        per_image.insert(metric.key().into(), values.collect());
+    if let Some(bytes) = scores.get_mut("bytes") {
+        bytes.note = summary.qualities();
+    }
+    for metric in full_reference(evaluation) {
+        scores.insert(metric.key().into(), summary.mean(metric));
+        if metric == Metric::Psnr {
+            scores.insert(POOLED_PSNR.0.into(), summary.pooled_psnr()?);
+        }
     }
     if let Some(reference) = reference {
         for (metric, score) in summary.of_sets(metrics, reference)? {
             scores.insert(metric.key().into(), score);
         }
     }
-    Ok((scores, per_image))
+    Ok(scores)
 }
 
-/// The rows of the report: the sizes of compressed representations, where that is known of any, and the metrics.
-fn metrics_used(evaluation: &Evaluation, models: &[ModelScores]) -> Vec<MetricUsed> {
-    let known = |key: &str| models.iter().any(|model| model.scores.contains_key(key));
-    let costs = COSTS.into_iter().filter(|(key, ..)| known(key));
-    let costs = costs.map(|(key, name, about)| MetricUsed {
-        key: key.into(),
-        name: name.into(),
-        unit: None,
-        better: None,
-        about: about.into(),
-        source: "",
-        per_image: false,
+/// The metrics that compare an image with its original.
+fn full_reference(evaluation: &Evaluation) -> impl Iterator<Item = Metric> {
+    let metrics = evaluation.networks.metrics.iter().copied();
+    metrics.filter(|metric| metric.is_full_reference())
+}
+
+/// The scores of each image by the metrics' keys, and why some are missing.
+fn per_image(evaluation: &Evaluation, passed: &Passed) -> (BTreeMap<String, Vec<Option<f64>>>, Vec<MissingScores>) {
+    let mut scores: BTreeMap<String, Vec<Option<f64>>> = BTreeMap::new();
+    // Images by why they lack which scores.
+    let mut missing: BTreeMap<(String, Vec<String>), Vec<usize>> = BTreeMap::new();
+    for (index, clip) in passed.clips().enumerate() {
+        let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let clip = clip.map_err(|reason| without_name(reason, &passed.names()[index]).to_owned());
+        for metric in full_reference(evaluation) {
+            let score = clip.clone().and_then(|record| record.score(metric));
+            let list = scores.entry(metric.key().into()).or_default();
+            list.push(score.as_ref().ok().copied());
+            if let Err(reason) = score {
+                reasons.entry(reason).or_default().push(metric.key().into());
+            }
+        }
+        for cause in reasons {
+            missing.entry(cause).or_default().push(index);
+        }
+    }
+    let missing = missing.into_iter().map(|((reason, metrics), images)| MissingScores {
+        reason,
+        metrics,
+        images,
     });
-    let metrics = evaluation.networks.metrics.iter().map(|metric| MetricUsed {
-        key: metric.key().into(),
-        name: metric.title(evaluation.protocol.network),
-        unit: metric.unit(),
-        better: Some(metric.better()),
-        about: metric.about().into(),
-        source: metric.source(),
-        per_image: metric.is_full_reference(),
+    let mut missing: Vec<MissingScores> = missing.collect();
+    missing.sort_by(|a, b| a.images.cmp(&b.images));
+    (scores, missing)
+}
+
+/// The pairs of each candidate, for a second look.
+fn scored_pairs<'a>(evaluation: &'a Evaluation, passes: &'a Passes) -> Result<Vec<ScoredPairs<'a>>> {
+    let candidates = evaluation.candidates.iter().zip(&passes.candidates);
+    let scored = candidates.map(|(open, passed)| {
+        Ok(ScoredPairs {
+            pairs: evaluation.pairs(open)?,
+            passed,
+        })
     });
-    costs.chain(metrics).collect()
+    scored.collect()
 }
 
 /// Adds the scores of the other common ways.
-fn add_explained(evaluation: &Evaluation, metrics: &mut Vec<MetricUsed>, models: &mut [ModelScores]) -> Result<()> {
-    for (number, (open, model)) in evaluation.candidates.iter().zip(models).enumerate() {
+fn add_explained(
+    evaluation: &Evaluation,
+    passes: &Passes,
+    metrics: &mut Vec<MetricUsed>,
+    models: &mut [ModelScores],
+) -> Result<()> {
+    let all = scored_pairs(evaluation, passes)?;
+    for (number, (scored, model)) in all.iter().zip(models).enumerate() {
         let variants = explain(
-            open.name(),
-            &evaluation.pairs(open)?,
+            &model.name,
+            scored,
             &evaluation.protocol,
             evaluation.networks.extractor.as_ref(),
             evaluation.observer,
@@ -180,22 +201,22 @@ fn examples(evaluation: &Evaluation, passes: &Passes) -> Result<Examples> {
     };
     // What one candidate lacks cannot be shown beside the others.
     let candidates = &passes.candidates;
-    let is_whole = |i: &usize| candidates.iter().all(|passed| passed.clips[*i].skipped.is_none());
+    let is_whole = |i: &usize| candidates.iter().all(|passed| passed.clip(*i).is_ok());
     let whole: Vec<usize> = (0..originals.len()).filter(is_whole).collect();
     let scores = |metric: Metric| -> Vec<Vec<Option<f64>>> {
         let of = |passed: &Passed| {
             let mut scores = vec![None; originals.len()];
-            whole.iter().for_each(|&i| scores[i] = passed.clips[i].score(metric));
+            let score = |i: usize| passed.clip(i).ok()?.score(metric).ok();
+            whole.iter().for_each(|&i| scores[i] = score(i));
             scores
         };
         candidates.iter().map(of).collect()
     };
     let names: Vec<&str> = evaluation.candidates.iter().map(|open| open.name()).collect();
     let choices = gallery::choose(&evaluation.networks.metrics, scores, &names, originals.are_clips());
-    let pairs = evaluation.candidates.iter().map(|open| evaluation.pairs(open));
     let titles = std::iter::once("original").chain(names).map(str::to_owned);
     examples::collect(
-        &pairs.collect::<Result<Vec<_>>>()?,
+        &scored_pairs(evaluation, passes)?,
         choices,
         &whole,
         &titles.collect::<Vec<_>>(),

@@ -110,12 +110,12 @@ impl Baselines {
             }
         };
         let pca = pca.map(|pca| {
-            let fingerprint = pca.info().fingerprint;
-            Candidate::baseline(pca, fingerprint)
+            let fingerprint = pca.digest()?;
+            Ok(Candidate::baseline(pca, fingerprint))
         });
         let CodeSize { tubelet, channels } = self.size;
         let settings = format!("{} x {p} x {p} to {channels}", tubelet.frames, p = tubelet.patch);
-        let mut candidates: Vec<Candidate> = pca.into_iter().collect();
+        let mut candidates: Vec<Candidate> = pca.into_iter().collect::<Result<_>>()?;
         candidates.push(Candidate::baseline(Bicubic { size: self.size }, settings.clone()));
         candidates.push(Candidate::baseline(Jpeg { size: self.size }, settings));
         Ok((candidates, unread))

@@ -4,10 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use crate::files::hexadecimal;
+use crate::Result;
 use crate::tokenizer::{Codec, Tokenizer};
 
 /// Something whose outputs are scored against the originals, under a name.
@@ -43,14 +41,17 @@ pub(super) enum OutputSource {
 }
 
 impl Candidate {
-    /// A tokenizer, whose reconstructions are scored.
-    pub fn tokenizer(name: impl Into<String>, tokenizer: Box<dyn Tokenizer>) -> Self {
-        let fingerprint = tokenizer.info().fingerprint;
-        Self::codec(name, tokenizer, fingerprint)
+    /// A tokenizer, whose reconstructions are scored. It is known by its name and a hash of all its weights.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::digest`].
+    pub fn tokenizer(name: impl Into<String>, tokenizer: Box<dyn Tokenizer>) -> Result<Self> {
+        let fingerprint = tokenizer.digest()?;
+        Ok(Self::codec(name, tokenizer, fingerprint))
     }
 
-    /// Any codec. An evaluation that was stopped goes on only with a codec of the same name and `fingerprint`: a hash of
-    /// its weights, or its settings in words.
+    /// Any codec. What was scored of a codec of that name before is used again only if the `fingerprint` is the same: a
+    /// hash of its weights, or its settings in words.
     pub fn codec(name: impl Into<String>, codec: Box<dyn Codec>, fingerprint: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -100,23 +101,12 @@ impl Candidate {
         matches!(self.source, OutputSource::Codec { .. })
     }
 
-    /// What must be the same for a stopped evaluation to go on.
-    pub(super) fn settings(&self) -> Value {
+    /// What tells its codec from others, where it has one.
+    pub(super) fn codec_identity(&self) -> Option<String> {
         match &self.source {
-            OutputSource::Codec { codec, fingerprint } => json!({ "codec": codec.name(), "fingerprint": fingerprint }),
-            OutputSource::Files(data) => json!({ "files": data }),
+            OutputSource::Codec { codec, fingerprint } => Some(format!("{} {fingerprint}", codec.name())),
+            OutputSource::Files(_) => None,
         }
-    }
-
-    /// The name of its folder in the store: readable, and no other candidate's.
-    pub(super) fn folder(&self) -> String {
-        let plain = |c: char| match c {
-            c if c.is_ascii_alphanumeric() || c == '-' => c,
-            _ => '_',
-        };
-        let readable: String = self.name.chars().map(plain).take(60).collect();
-        let hash = hexadecimal(&Sha256::digest(&self.name));
-        format!("{}-{readable}-{}", self.kind, &hash[..8])
     }
 }
 

@@ -1,13 +1,13 @@
 //! The clips of an evaluation: images of datasets, or animations and folders of frames.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use sha2::{Digest, Sha256};
-
+use super::encoded_clip::EncodedClip;
 use super::protocol::Protocol;
 use crate::data::Dataset;
-use crate::files::{find_files, hexadecimal};
-use crate::media::{Clip, Image, ReadOptions, is_image_path, read_clip, read_image};
+use crate::files::find_files;
+use crate::media::{Clip, Image, ReadOptions, decode_clip, decode_image, is_image_path, read_clip, read_encoded};
 use crate::{Error, Result};
 
 /// A set of clips that are not read yet; images are clips of one frame.
@@ -25,6 +25,20 @@ struct Entry {
     /// What an original and its output have in common: the path below the input, without its ending.
     key: String,
     place: Place,
+    /// The hash of its files, once it is asked for; none if they cannot be read.
+    digest: OnceLock<Option<String>>,
+}
+
+impl Entry {
+    fn new(name: String, key: String, place: Place) -> Self {
+        let digest = OnceLock::new();
+        Self {
+            name,
+            key,
+            place,
+            digest,
+        }
+    }
 }
 
 enum Place {
@@ -86,11 +100,9 @@ impl ClipSet {
         let number = self.datasets.len();
         for (index, sample) in dataset.samples().iter().enumerate() {
             if is_input(Path::new(&sample.name)) {
-                self.entries.push(Entry {
-                    key: key(Path::new(input), Path::new(&sample.name)),
-                    name: sample.name.clone(),
-                    place: Place::Image { dataset: number, index },
-                });
+                let key = key(Path::new(input), Path::new(&sample.name));
+                let place = Place::Image { dataset: number, index };
+                self.entries.push(Entry::new(sample.name.clone(), key, place));
             }
         }
         self.datasets.push(dataset);
@@ -118,11 +130,9 @@ impl ClipSet {
                     .collect(),
                 false => vec![(folder, Place::Frames(files))],
             };
-            self.entries.extend(clips.into_iter().map(|(path, place)| Entry {
-                key: key(input, &path),
-                name: path.display().to_string(),
-                place,
-            }));
+            let entry =
+                |(path, place): (PathBuf, Place)| Entry::new(path.display().to_string(), key(input, &path), place);
+            self.entries.extend(clips.into_iter().map(entry));
         }
         Ok(())
     }
@@ -139,6 +149,11 @@ impl ClipSet {
     /// Where a clip lies, for messages.
     pub(super) fn name(&self, index: usize) -> &str {
         &self.entries[index].name
+    }
+
+    /// Where each clip lies.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.entries.iter().map(|entry| entry.name.clone()).collect()
     }
 
     /// The path of each clip below its input, without its ending.
@@ -185,34 +200,57 @@ impl ClipSet {
         self.entries.truncate(count);
     }
 
-    /// A hash of the clips' names and order, which tells another set from this one.
-    pub(super) fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
-        for entry in &self.entries {
-            hash.update(entry.name.as_bytes());
-            hash.update([0]);
-        }
-        hexadecimal(&hash.finalize())
+    /// The hash of a clip's files, read for it the first time; none if they cannot be read.
+    pub(super) fn digest(&self, index: usize) -> Option<&str> {
+        let entry = &self.entries[index];
+        let digest = || self.encoded(index).ok().map(|encoded| encoded.digest());
+        entry.digest.get_or_init(digest).as_deref()
     }
 
-    /// Reads a clip, cropped as the protocol says.
-    pub(super) fn read(&self, index: usize) -> Result<Clip> {
+    /// Reads a clip's files.
+    pub(super) fn encoded(&self, index: usize) -> Result<EncodedClip> {
         let options = &self.options;
-        let (frames, fps) = match &self.entries[index].place {
-            Place::Image { dataset, index } => (self.datasets[*dataset].clip(*index, options)?.into_frames(), None),
+        let files = match &self.entries[index].place {
+            Place::Image { dataset, index } => vec![self.datasets[*dataset].encoded(*index, options)?],
+            Place::Animation(path) => vec![read_encoded(path, options)?],
+            Place::Frames(paths) => {
+                let paths = paths.iter().take(self.max_frames);
+                paths.map(|path| read_encoded(path, options)).collect::<Result<_>>()?
+            }
+        };
+        Ok(EncodedClip(files))
+    }
+
+    /// Decodes a clip's files, and crops it as the protocol says.
+    pub(super) fn decode(&self, index: usize, EncodedClip(files): EncodedClip) -> Result<Clip> {
+        let options = &self.options;
+        let entry = &self.entries[index];
+        let (frames, fps) = match &entry.place {
+            Place::Image { .. } => {
+                let name = Path::new(&entry.name);
+                let frames = files.into_iter().map(|bytes| decode_image(name, bytes, options));
+                (frames.collect::<Result<_>>()?, None)
+            }
             Place::Animation(path) => {
-                let clip = read_clip(path, options, self.max_frames)?;
+                let bytes = files.into_iter().next().unwrap_or_default();
+                let clip = decode_clip(path, bytes, options, self.max_frames)?;
                 let fps = clip.fps();
                 (clip.into_frames(), fps)
             }
             Place::Frames(paths) => {
-                let frames = paths.iter().take(self.max_frames).map(|path| read_image(path, options));
-                (frames.collect::<Result<_>>()?, None)
+                let frames = paths.iter().zip(files);
+                let frames = frames.map(|(path, bytes)| decode_image(path, bytes, options));
+                (frames.collect::<Result<Vec<_>>>()?, None)
             }
         };
         // Frames of different sizes are of one size once they are cropped.
         let frames = frames.into_iter().map(|frame: Image| self.protocol.crop(frame));
         Clip::new(frames.collect::<Result<_>>()?, fps)
+    }
+
+    /// Reads and decodes a clip.
+    pub(super) fn read(&self, index: usize) -> Result<Clip> {
+        self.decode(index, self.encoded(index)?)
     }
 }
 

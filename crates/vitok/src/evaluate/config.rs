@@ -49,10 +49,10 @@ pub struct EvaluateConfig {
     pub explain: bool,
     /// Images of more pixels than this are not decoded.
     pub max_pixels: u64,
-    /// Folder of the evaluation. What is done is stored in it, and a stopped evaluation goes on from there; none: in a
-    /// temporary folder.
+    /// Folder of the evaluation. What is done is stored in it; a stopped evaluation goes on from there, and what has not
+    /// changed is not scored again. None: a temporary folder.
     pub out: Option<PathBuf>,
-    /// Drop what another evaluation left in [`out`](Self::out).
+    /// Score everything again: drop all that is stored in [`out`](Self::out).
     pub restart: bool,
     /// The command that stands in the report, for who wants the same again; may be empty.
     pub command: String,

@@ -1,28 +1,28 @@
 //! An evaluation with all it needs opened: the passes over originals and outputs.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::baselines::Unread;
 use super::candidate::{Candidate, OutputSource};
 use super::clip_set::{ClipSet, ClipSetOptions};
+use super::computation::Computation;
 use super::config::EvaluateConfig;
 use super::networks::{self, Networks, Wanted};
 use super::open_candidate::OpenCandidate;
 use super::pairs::{ClipPairs, Outputs};
 use super::pass::Pass;
+use super::passed::Passed;
 use super::protocol::Protocol;
-use super::store::{self, Store, StoredClip};
-use crate::files::Scratch;
+use super::scored_before::ScoredBefore;
+use super::store::Store;
+use super::store_folder::StoreFolder;
 use crate::metrics::{FeatureStatistics, read_statistics};
 use crate::observe::{Event, Observer};
 use crate::weights::pretrained::PretrainedWeights;
 use crate::{Device, Error, Result};
 
-/// The folder of the stores within that of the evaluation, and that of the originals' store within it.
-const STORE: &str = "store";
+/// What the originals are called where candidates have their names.
 pub(super) const ORIGINALS: &str = "originals";
 
 /// An evaluation, opened.
@@ -37,25 +37,6 @@ pub(super) struct Evaluation<'a> {
     /// What of the data that PCA is fitted on could not be read.
     pub(super) unread: Vec<Unread>,
     stores: StoreFolder,
-}
-
-/// Where the stores are; a temporary folder is removed with it.
-struct StoreFolder {
-    path: PathBuf,
-    _temporary: Option<Scratch>,
-}
-
-/// What a pass found, and the folder of its store.
-pub(super) struct Passed {
-    pub(super) folder: PathBuf,
-    pub(super) clips: Vec<StoredClip>,
-}
-
-impl Passed {
-    /// The clips that are not skipped.
-    pub(super) fn scored(&self) -> impl Iterator<Item = &StoredClip> {
-        self.clips.iter().filter(|clip| clip.skipped.is_none())
-    }
 }
 
 /// All passes of an evaluation.
@@ -107,6 +88,8 @@ impl<'a> Evaluation<'a> {
             Some(path) => Some(statistics_for(path, &protocol)?),
             None => None,
         };
+        // Nothing is written before all else is known to be right.
+        let stores = StoreFolder::open(config, &protocol, device)?;
         let mut unread = Vec::new();
         if let Some(baselines) = &config.baselines {
             let (codecs, failed) = baselines.candidates(open, &all_originals, observer)?;
@@ -127,7 +110,7 @@ impl<'a> Evaluation<'a> {
             candidates,
             networks,
             unread,
-            stores: StoreFolder::new(config.out.as_deref())?,
+            stores,
         })
     }
 
@@ -147,7 +130,7 @@ impl<'a> Evaluation<'a> {
                     scorer: None,
                     extractor: Some(extractor),
                 };
-                Some(self.pass(ORIGINALS, pass, &Value::Null)?)
+                Some(self.pass("", pass, None)?)
             }
             _ => None,
         };
@@ -159,11 +142,8 @@ impl<'a> Evaluation<'a> {
                 scorer: (!self.config.is_unpaired()).then_some(&self.networks.scorer),
                 extractor: self.networks.extractor.as_ref(),
             };
-            let mut settings = open.candidate.settings();
-            if let Some((files, _)) = open.files.as_ref().filter(|_| !self.config.is_unpaired()) {
-                settings["clips"] = json!(files.fingerprint());
-            }
-            candidates.push(self.pass(&open.candidate.folder(), pass, &settings)?);
+            let kind = open.candidate.kind().to_string();
+            candidates.push(self.pass(&kind, pass, open.candidate.codec_identity())?);
         }
         Ok(Passes { originals, candidates })
     }
@@ -189,64 +169,38 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Does what is left of a pass, and returns all of it.
-    fn pass(&self, name: &str, pass: Pass, candidate: &Value) -> Result<Passed> {
-        let folder = self.stores.path.join(name);
-        let metrics: Vec<&str> = match pass.scorer {
-            Some(_) => self.networks.metrics.iter().map(|metric| metric.key()).collect(),
-            None => Vec::new(),
-        };
+    fn pass(&self, kind: &str, pass: Pass, codec: Option<String>) -> Result<Passed> {
+        let folder = self.stores.of_pass(kind, pass.title);
         let networks = self.networks.used.iter();
-        let networks: BTreeMap<&str, &str> = networks
-            .map(|used| (used.name.as_str(), used.sha256.as_str()))
-            .collect();
-        let settings = json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "protocol": self.protocol.text(),
-            "frames": self.config.max_frames,
-            "originals": pass.pairs.originals.fingerprint(),
-            "candidate": candidate,
-            "metrics": metrics,
-            "networks": networks,
-        });
-        let held = store::prepare(&folder, &settings, self.config.restart)?;
+        let networks = networks.map(|used| (used.name.clone(), used.sha256.clone()));
+        let changes = Computation::new(codec, networks).prepare(&folder)?;
+        let note = |text: String| self.observer.event(Event::Note(&format!("{}: {text}", pass.title)));
+        if !changes.is_empty() {
+            let changes = changes.join(", ");
+            note(format!(
+                "changed since the last run: {changes}. Everything is scored again"
+            ));
+        }
         let widths = match pass.extractor {
             Some(extractor) => [Some(extractor.kind().features()), extractor.kind().logits()],
             None => [None, None],
         };
         let mut store = Store::open(&folder, widths)?;
+        let before = ScoredBefore::look_up(&pass, &store, self.observer)?;
+        before.in_words().into_iter().for_each(note);
+        let mut outcomes = before.outcomes;
+        let finished = pass.run(&mut outcomes, &mut store, self.observer)?;
+        let done: Vec<_> = outcomes.into_iter().flatten().collect();
         let count = pass.pairs.originals.len();
-        let done = store.clips.len();
-        if held && done < count && done > 0 {
-            let note = format!("{}: going on after {done} of {count}", pass.title);
-            self.observer.event(Event::Note(&note));
-        }
-        if !pass.run(&mut store, self.observer)? {
-            let note = format!("stopped after {} of {count}; what is done is kept", store.clips.len());
-            self.observer.event(Event::Note(&note));
+        if !finished || done.len() < count {
+            let done = done.len();
+            self.observer.event(Event::Note(&format!(
+                "stopped after {done} of {count}; what is done is kept"
+            )));
             return Err(Error::Cancelled);
         }
-        Ok(Passed {
-            folder,
-            clips: store.clips,
-        })
-    }
-}
-
-impl StoreFolder {
-    /// That of an evaluation's folder, or a temporary one.
-    fn new(out: Option<&Path>) -> Result<Self> {
-        if let Some(out) = out {
-            return Ok(Self {
-                path: out.join(STORE),
-                _temporary: None,
-            });
-        }
-        let parent = std::env::temp_dir();
-        let temporary = Scratch::new_in(&parent).map_err(|e| Error::io(&parent, "write in", e))?;
-        Ok(Self {
-            path: temporary.path().to_owned(),
-            _temporary: Some(temporary),
-        })
+        let names = (0..count).map(|index| pass.pairs.originals.name(index).to_owned());
+        Ok(Passed::new(names.collect(), done, store))
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gallery::{self, Choice};
-use super::pairs::ClipPairs;
 use super::report::GalleryItem;
+use super::scored_pairs::ScoredPairs;
 use crate::Result;
 use crate::media::{Clip, Image, make_grid};
 
@@ -35,7 +35,7 @@ struct Example {
 /// Reads and makes what is shown: the chosen images, and the first of `whole`, the images that every candidate has an
 /// output of. `titles` are the names of the columns of the sheet.
 pub(super) fn collect(
-    candidates: &[ClipPairs],
+    candidates: &[ScoredPairs],
     choices: Vec<Choice>,
     whole: &[usize],
     titles: &[String],
@@ -48,9 +48,9 @@ pub(super) fn collect(
         .collect();
     let wanted: Vec<usize> = wanted.into_iter().collect();
     let mut examples: BTreeMap<usize, Example> = BTreeMap::new();
-    for (number, pairs) in candidates.iter().enumerate() {
+    for (number, scored) in candidates.iter().enumerate() {
         for batch in wanted.chunks(BATCH) {
-            for (index, (original, output)) in pairs.get(batch) {
+            for (index, (original, output)) in scored.get_shown(batch)? {
                 if number == 0 {
                     examples.insert(index, Example::of(&original)?);
                 }
@@ -59,7 +59,8 @@ pub(super) fn collect(
                 }
             }
         }
-        // What has gone since it was scored is not shown.
+        scored.keep_only(&wanted)?;
+        // What has changed since it was scored is not shown.
         examples.retain(|_, example| example.parts.len() == number + 2);
     }
     let mut shown = Vec::new();

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::metric::Metric;
-use super::pairs::ClipPairs;
 use super::protocol::Protocol;
 use super::report::{MetricUsed, Score};
-use crate::features::{Extractor, Preprocess, Range, Resize};
+use super::scored_pairs::ScoredPairs;
+use crate::features::{Extractor, FeatureNetwork, Preprocess, Range, Resize};
 use crate::media::{Clip, Image, byte_planes};
 use crate::metrics::{
     BYTE_RANGE, FeatureSet, FeatureStatisticsSum, SsimConvention, frechet, mse, psnr, psnr_from_mse, ssim,
@@ -39,7 +39,7 @@ const PIXEL_VARIANTS: [(&str, Metric, &str, &str); 5] = [
         "psnr of mean mse",
         Metric::Psnr,
         "of the mean MSE",
-        "one ratio of the mean error of all images, instead of the mean of their ratios",
+        "one ratio of the mean error of all images, each counted alike; PSNR (pooled) counts each pixel alike",
     ),
     (
         "psnr of luma",
@@ -73,12 +73,12 @@ const PIXEL_VARIANTS: [(&str, Metric, &str, &str); 5] = [
 /// [`Error::Cancelled`] if the observer asks for it.
 pub(super) fn explain(
     title: &str,
-    pairs: &ClipPairs,
+    scored: &ScoredPairs,
     protocol: &Protocol,
     extractor: Option<&Extractor>,
     observer: &dyn Observer,
 ) -> Result<Vec<(MetricUsed, Score)>> {
-    let count = pairs.originals.len();
+    let count = scored.pairs.originals.len();
     let task = format!("explaining {title}");
     observer.event(Event::Begin {
         task: &task,
@@ -92,9 +92,7 @@ pub(super) fn explain(
             return Err(Error::Cancelled);
         }
         let end = count.min(first + BATCH);
-        // What cannot be read was skipped before, and is named there.
-        let found = pairs.get(&(first..end).collect::<Vec<_>>()).into_values();
-        let found = found.filter(|(original, output)| original.shape() == output.shape());
+        let found = scored.get(&(first..end).collect::<Vec<_>>()).into_values();
         variants.add(&found.collect::<Vec<_>>())?;
         observer.event(Event::Progress {
             done: end as u64,
@@ -226,7 +224,8 @@ impl<'a> Variants<'a> {
     fn variant(&self, key: &str, metric: Metric, title: &str, about: &str, value: Option<f64>) -> (MetricUsed, Score) {
         let used = MetricUsed {
             key: format!("explain {key}"),
-            name: format!("{}: {title}", metric.title(self.protocol.network)),
+            name: format!("{}: {title}", name_of(metric, self.protocol.network)),
+            image_name: None,
             unit: metric.unit(),
             better: Some(metric.better()),
             about: about.into(),
@@ -234,6 +233,14 @@ impl<'a> Variants<'a> {
             per_image: false,
         };
         (used, value.map_or(Score::none("too few images".into()), Score::of))
+    }
+}
+
+/// Whose variant it is: of PSNR without its convention, which is what varies.
+fn name_of(metric: Metric, network: FeatureNetwork) -> String {
+    match metric {
+        Metric::Psnr => "PSNR".into(),
+        _ => metric.title(network),
     }
 }
 

@@ -31,6 +31,11 @@ impl PairScorer {
         Self { metrics, networks }
     }
 
+    /// What it scores by.
+    pub(super) fn metrics(&self) -> &[Metric] {
+        &self.metrics
+    }
+
     /// Scores outputs against originals, a result for each pair. Of a clip, errors (MSE, MAE, PSNR) are over all its
     /// pixels and other scores means over its frames.
     ///

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::features::FeatureNetwork;
+use crate::features::{FeatureNetwork, LPIPS_MIN_SIDE};
+use crate::metrics::{IMAGE_SSIM, MS_SSIM_MIN_SIDE};
 use crate::{Error, Result};
 
 /// A metric.
@@ -100,7 +101,7 @@ impl Metric {
     /// standard FID.
     pub fn title(self, network: FeatureNetwork) -> String {
         match self {
-            Self::Psnr => "PSNR".into(),
+            Self::Psnr => "PSNR (mean)".into(),
             Self::Ssim => "SSIM".into(),
             Self::MsSsim => "MS-SSIM".into(),
             Self::LpipsVgg => "LPIPS (VGG)".into(),
@@ -146,13 +147,23 @@ impl Metric {
         }
     }
 
+    /// Why an image that is too small for it has no score.
+    pub(super) fn too_small(self) -> String {
+        let least = match self {
+            Self::MsSsim => MS_SSIM_MIN_SIDE,
+            Self::LpipsVgg | Self::LpipsAlex | Self::StLpips => LPIPS_MIN_SIDE,
+            _ => IMAGE_SSIM.smallest_side(),
+        };
+        format!("a side is under {least} pixels")
+    }
+
     /// Its formula and convention, in words.
     pub fn about(self) -> &'static str {
         match self {
             Self::Psnr => {
                 "10 log10(255² / MSE) of each image, all pixels and colors of its bytes; the mean over \
-                 images. Infinite for an exact copy, and so is the mean then. torchmetrics and \
-                 scikit-image agree"
+                 images: what papers on image tokenizers print, and scikit-image or torchmetrics give image \
+                 by image. Infinite for an exact copy, and so is the mean then"
             }
             Self::Ssim => {
                 "on bytes, as torchmetrics: 11 x 11 Gaussian of 1.5 pixels, reflected border, mean \

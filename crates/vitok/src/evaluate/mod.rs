@@ -11,27 +11,38 @@
 //! network. A [`Protocol`] says how files are read and cropped and which network distances between sets are taken on;
 //! a [`Metric`] is one score. [`PairScorer`] scores clips against originals by itself.
 
+mod append_file;
 mod assemble;
 mod baselines;
 mod candidate;
 mod clip_set;
+mod computation;
 mod config;
+mod encoded_clip;
 mod engine;
 mod evaluation;
 mod examples;
 mod explain;
 mod full_reference;
 mod gallery;
+mod kept_outputs;
 mod matching;
 mod metric;
 mod networks;
 mod open_candidate;
 mod pairs;
 mod pass;
+mod passed;
+mod previous_report;
 mod protocol;
 mod provenance;
+mod record;
 mod report;
+mod rows;
+mod scored_before;
+mod scored_pairs;
 mod store;
+mod store_folder;
 mod summary;
 
 pub use baselines::{Baselines, PcaSource};
@@ -42,4 +53,6 @@ pub use full_reference::{Pair, PairScorer, PairScores};
 pub use metric::{Better, Metric};
 pub use networks::NetworkUsed;
 pub use protocol::{PROTOCOLS, Protocol, Reading};
-pub use report::{GalleryItem, MetricUsed, ModelScores, ProtocolUsed, Report, Score, ScoreTable, Skipped};
+pub use report::{
+    ExactCopies, GalleryItem, MetricUsed, MissingScores, ModelScores, ProtocolUsed, Report, Score, ScoreTable, Skipped,
+};

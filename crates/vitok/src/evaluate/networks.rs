@@ -134,7 +134,12 @@ pub(super) fn load(
             .map(|(metric, _)| metric.title(protocol.network));
         networks.missing.add(&titles.collect::<Vec<_>>(), error);
     }
-    networks.scorer = PairScorer::new(networks.metrics.iter().copied(), perceptual);
+    let mut scored = networks.metrics.clone();
+    // The PSNR of all images together is made of their errors.
+    if scored.contains(&Metric::Psnr) && !scored.contains(&Metric::Mse) {
+        scored.push(Metric::Mse);
+    }
+    networks.scorer = PairScorer::new(scored, perceptual);
     Ok(networks)
 }
 

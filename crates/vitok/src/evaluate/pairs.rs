@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::mem;
 
-use rayon::prelude::*;
-
 use super::clip_set::ClipSet;
+use super::record::Content;
 use crate::media::Clip;
 use crate::tokenizer::batching::{batches, run_batch};
 use crate::tokenizer::{Codec, Reconstruction};
@@ -33,6 +32,8 @@ pub(super) struct ClipPairs<'a> {
 pub(super) struct Pair {
     pub(super) original: Clip,
     pub(super) output: Option<Output>,
+    /// What these were decoded from.
+    pub(super) content: Content,
 }
 
 /// An output and the size of its compressed representation, where that is known.
@@ -40,6 +41,19 @@ pub(super) struct Output {
     pub(super) clip: Clip,
     pub(super) values: Option<usize>,
     pub(super) bytes: Option<usize>,
+    pub(super) quality: Option<u8>,
+}
+
+impl Output {
+    /// An output of which nothing else is known.
+    pub(super) fn of_clip(clip: Clip) -> Self {
+        Self {
+            clip,
+            values: None,
+            bytes: None,
+            quality: None,
+        }
+    }
 }
 
 /// What became of one clip; an error is the reason why it is skipped.
@@ -51,24 +65,39 @@ impl From<Reconstruction> for Output {
             clip: reconstruction.clip,
             values: reconstruction.values,
             bytes: Some(reconstruction.bytes),
+            quality: reconstruction.quality,
         }
     }
 }
 
 impl ClipPairs<'_> {
-    /// Reads an original, and its output if that is a file. May be called on any thread.
-    pub(super) fn read(&self, index: usize) -> ClipResult<Pair> {
-        let read = |set: &ClipSet, index| set.read(index).map_err(|error| error.message());
-        let original = read(self.originals, index)?;
+    /// The hashes of an original's files and, if it has any, its output's; none where they cannot be had.
+    pub(super) fn content(&self, index: usize) -> Option<Content> {
         let output = match self.outputs {
-            Outputs::Files(files, matched) => Some(Output {
-                clip: read(files, matched[index].ok_or("it has no output")?)?,
-                values: None,
-                bytes: None,
-            }),
+            Outputs::Files(files, matched) => Some(files.digest(matched[index]?)?.to_owned()),
             _ => None,
         };
-        Ok(Pair { original, output })
+        let original = self.originals.digest(index)?.to_owned();
+        Some(Content { original, output })
+    }
+
+    /// Reads an original, and its output if that is a file. May be called on any thread.
+    pub(super) fn read(&self, index: usize) -> ClipResult<Pair> {
+        let (original, digest) = read(self.originals, index)?;
+        let mut pair = Pair {
+            original,
+            output: None,
+            content: Content {
+                original: digest,
+                output: None,
+            },
+        };
+        if let Outputs::Files(files, matched) = self.outputs {
+            let (clip, digest) = read(files, matched[index].ok_or("it has no output")?)?;
+            pair.content.output = Some(digest);
+            pair.output = Some(Output::of_clip(clip));
+        }
+        Ok(pair)
     }
 
     /// Gives every pair the output that a codec makes of its original. Pairs whose output cannot be made are removed; the
@@ -78,16 +107,22 @@ impl ClipPairs<'_> {
             return Vec::new();
         };
         let mut failed = Vec::new();
-        let all = mem::take(pairs).into_iter().map(|(index, pair)| (index, pair.original));
-        let shape = |(_, original): &(usize, Clip)| Some(original.shape());
+        let all = mem::take(pairs).into_iter();
+        let all = all.map(|(index, pair)| ((index, pair.content), pair.original));
+        let shape = |(_, original): &((usize, Content), Clip)| Some(original.shape());
         for batch in batches(all, shape, |shape| codec.tokens(shape)) {
-            let (indices, originals): (Vec<usize>, Vec<Clip>) = batch.into_iter().unzip();
+            let (known, originals): (Vec<(usize, Content)>, Vec<Clip>) = batch.into_iter().unzip();
             let results = run_batch(&originals, |clips| checked(codec, clips));
-            for ((index, original), result) in indices.into_iter().zip(originals).zip(results) {
+            for (((index, content), original), result) in known.into_iter().zip(originals).zip(results) {
                 match result {
                     Ok(reconstruction) => {
                         let output = Some(reconstruction.into());
-                        pairs.insert(index, Pair { original, output });
+                        let pair = Pair {
+                            original,
+                            output,
+                            content,
+                        };
+                        pairs.insert(index, pair);
                     }
                     Err(error) => failed.push((index, error.message())),
                 }
@@ -95,18 +130,16 @@ impl ClipPairs<'_> {
         }
         failed
     }
+}
 
-    /// Originals of these numbers with their outputs, made together; those that cannot be had are left out.
-    pub(super) fn get(&self, indices: &[usize]) -> BTreeMap<usize, (Clip, Clip)> {
-        let read = indices
-            .par_iter()
-            .filter_map(|&index| Some((index, self.read(index).ok()?)));
-        let mut pairs = read.collect::<Vec<_>>().into_iter().collect();
-        // What fails was skipped before, and is named there.
-        self.reconstruct(&mut pairs);
-        let whole = |(index, pair): (usize, Pair)| Some((index, (pair.original, pair.output?.clip)));
-        pairs.into_iter().filter_map(whole).collect()
-    }
+/// A clip, and the hash of the very bytes it was decoded from.
+fn read(set: &ClipSet, index: usize) -> ClipResult<(Clip, String)> {
+    let read = || {
+        let encoded = set.encoded(index)?;
+        let digest = encoded.digest();
+        Ok((set.decode(index, encoded)?, digest))
+    };
+    read().map_err(|error: Error| error.message())
 }
 
 /// Reconstructs, and checks that there is an output for each clip.

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::full_reference::PairScorer;
 use super::pairs::{ClipPairs, ClipResult, Pair};
-use super::store::{Store, StoredClip};
+use super::record::Record;
+use super::store::Store;
 use crate::Result;
 use crate::data::prefetch::{PrefetchLimits, prefetch};
 use crate::features::Extractor;
@@ -32,11 +33,19 @@ pub(super) struct Pass<'a> {
     pub(super) extractor: Option<&'a Extractor>,
 }
 
+/// What became of a clip: the number of its record in the store, or why it is skipped.
+pub(super) type Outcome = ClipResult<usize>;
+
 impl Pass<'_> {
-    /// Goes over what is not in the store yet. Returns whether it came to the end, rather than being cancelled.
-    pub(super) fn run(&self, store: &mut Store, observer: &dyn Observer) -> Result<bool> {
-        let start = store.clips.len();
-        let count = self.pairs.originals.len();
+    /// Scores the clips of `outcomes` that have none yet. Returns whether it came to the end, rather than being cancelled.
+    pub(super) fn run(
+        &self,
+        outcomes: &mut [Option<Outcome>],
+        store: &mut Store,
+        observer: &dyn Observer,
+    ) -> Result<bool> {
+        let open: Vec<usize> = (0..outcomes.len()).filter(|&index| outcomes[index].is_none()).collect();
+        let done = outcomes.len() - open.len();
         let limits = PrefetchLimits {
             workers: rayon::current_num_threads(),
             items: 2 * GROUP,
@@ -44,33 +53,30 @@ impl Pass<'_> {
         };
         observer.event(Event::Begin {
             task: self.title,
-            done: start as u64,
-            total: count as u64,
+            done: done as u64,
+            total: outcomes.len() as u64,
         });
         let finished = prefetch(
-            count - start,
+            open.len(),
             limits,
-            |place| self.pairs.originals.size_hint(start + place),
-            |place| self.pairs.read(start + place),
+            |place| self.pairs.originals.size_hint(open[place]),
+            |place| self.pairs.read(open[place]),
             |mut read| -> Result<bool> {
-                let mut next = start;
-                while next < count {
+                let mut done = done as u64;
+                for indices in open.chunks(self.group_size()) {
                     if observer.cancelled() {
                         return Ok(false);
                     }
-                    let group: Vec<ClipResult<Pair>> = (next..count.min(next + self.group_size()))
-                        .map(|_| match read.next().flatten() {
-                            Some(pair) => pair,
-                            None => Err("reading it failed; this is a bug".into()),
-                        })
-                        .collect();
-                    let length = group.len();
-                    self.score(next, group, store)?;
-                    next += length;
-                    observer.event(Event::Progress {
-                        done: next as u64,
-                        item: "",
+                    let group = indices.iter().map(|_| match read.next().flatten() {
+                        Some(pair) => pair,
+                        None => Err("reading it failed; this is a bug".into()),
                     });
+                    let scored = self.score(indices, group.collect(), store)?;
+                    for (index, outcome) in indices.iter().zip(scored) {
+                        outcomes[*index] = Some(outcome);
+                    }
+                    done += indices.len() as u64;
+                    observer.event(Event::Progress { done, item: "" });
                 }
                 Ok(true)
             },
@@ -86,24 +92,24 @@ impl Pass<'_> {
         }
     }
 
-    /// Scores a group, of which the first clip has the number `first`, and stores what came of it.
-    fn score(&self, first: usize, group: Vec<ClipResult<Pair>>, store: &mut Store) -> Result<()> {
-        let numbers = first..first + group.len();
-        let mut clips: Vec<StoredClip> = numbers
-            .map(|index| StoredClip::new(self.pairs.originals.name(index)))
-            .collect();
+    /// Scores a group, clips of these numbers, and stores what came of it.
+    fn score(&self, indices: &[usize], group: Vec<ClipResult<Pair>>, store: &mut Store) -> Result<Vec<Outcome>> {
+        let mut clips = Clips::default();
         let mut pairs = BTreeMap::new();
-        for (place, pair) in group.into_iter().enumerate() {
+        for (place, (index, pair)) in indices.iter().zip(group).enumerate() {
             match pair {
                 Ok(pair) => {
-                    clips[place].pixels = hash(&pair.original);
+                    let mut record = Record::new(self.pairs.originals.name(*index), pair.content.clone());
+                    record.pixels = hash(&pair.original);
+                    record.samples = pair.original.frames().iter().map(|frame| frame.rgb().len()).sum();
+                    clips.0.push(Ok(record));
                     pairs.insert(place, pair);
                 }
-                Err(reason) => clips[place].skipped = Some(reason),
+                Err(reason) => clips.0.push(Err(reason)),
             }
         }
         for (place, reason) in self.pairs.reconstruct(&mut pairs) {
-            clips[place].skipped = Some(reason);
+            clips.skip(place, reason);
         }
         self.score_pairs(&mut pairs, &mut clips);
         let mut rows = [Vec::new(), Vec::new()];
@@ -113,39 +119,75 @@ impl Pass<'_> {
             rows = [extracted.features, extracted.logits];
             drop_not_finite(extractor, &mut rows, &pairs, &mut clips);
         }
-        store.add(clips, [&rows[0], &rows[1]])
+        clips.store(self.extractor.is_some(), [&rows[0], &rows[1]], store)
     }
 
     /// Scores outputs against their originals. Pairs that cannot be compared are removed.
-    fn score_pairs(&self, pairs: &mut BTreeMap<usize, Pair>, clips: &mut [StoredClip]) {
+    fn score_pairs(&self, pairs: &mut BTreeMap<usize, Pair>, clips: &mut Clips) {
         let Some(scorer) = self.scorer else {
             return;
         };
         let whole = pairs.iter().filter_map(|(&place, pair)| {
             let output = pair.output.as_ref()?;
-            clips[place].values = output.values;
-            clips[place].bytes = output.bytes;
             Some((place, (&pair.original, &output.clip)))
         });
         let (places, whole): (Vec<usize>, Vec<_>) = whole.unzip();
         for (place, scores) in places.into_iter().zip(scorer.score(&whole)) {
-            match scores {
-                Ok(scores) => {
+            match (scores, &mut clips.0[place]) {
+                (Ok(scores), Ok(record)) => {
+                    if let Some(output) = pairs.get(&place).and_then(|pair| pair.output.as_ref()) {
+                        record.values = output.values;
+                        record.bytes = output.bytes;
+                        record.quality = output.quality;
+                    }
                     for (metric, score) in scores {
-                        clips[place].set_score(metric, score);
+                        record.set_score(metric, score);
                     }
                 }
-                Err(error) => {
-                    clips[place].skipped = Some(error.message());
+                (Err(error), _) => {
+                    clips.skip(place, error.message());
                     pairs.remove(&place);
                 }
+                (Ok(_), Err(_)) => {}
             }
         }
     }
 }
 
+/// The clips of a group, by their place in it: what is known of each, or why it is skipped.
+#[derive(Default)]
+struct Clips(Vec<ClipResult<Record>>);
+
+impl Clips {
+    fn skip(&mut self, place: usize, reason: String) {
+        self.0[place] = Err(reason);
+    }
+
+    /// Stores what is not skipped.
+    fn store(self, has_row: bool, rows: [&[f32]; 2], store: &mut Store) -> Result<Vec<Outcome>> {
+        let mut records = Vec::new();
+        let mut skipped = Vec::new();
+        for clip in self.0 {
+            match clip {
+                Ok(mut record) => {
+                    record.has_row = has_row;
+                    records.push(record);
+                    skipped.push(None);
+                }
+                Err(reason) => skipped.push(Some(reason)),
+            }
+        }
+        let mut numbers = store.add(records, rows)?.into_iter();
+        let outcome = |reason: Option<String>| match reason {
+            Some(reason) => Err(reason),
+            None => numbers.next().ok_or_else(|| "storing it failed; this is a bug".into()),
+        };
+        Ok(skipped.into_iter().map(outcome).collect())
+    }
+}
+
 /// The network's input for each pair. Pairs that have none are removed.
-fn preprocess(extractor: &Extractor, pairs: &mut BTreeMap<usize, Pair>, clips: &mut [StoredClip]) -> Vec<Vec<f32>> {
+fn preprocess(extractor: &Extractor, pairs: &mut BTreeMap<usize, Pair>, clips: &mut Clips) -> Vec<Vec<f32>> {
     let inputs: Vec<(usize, ClipResult<Vec<f32>>)> = pairs
         .par_iter()
         .map(|(&place, pair)| {
@@ -159,7 +201,7 @@ fn preprocess(extractor: &Extractor, pairs: &mut BTreeMap<usize, Pair>, clips: &
         match input {
             Ok(input) => prepared.push(input),
             Err(reason) => {
-                clips[place].skipped = Some(reason);
+                clips.skip(place, reason);
                 pairs.remove(&place);
             }
         }
@@ -168,12 +210,7 @@ fn preprocess(extractor: &Extractor, pairs: &mut BTreeMap<usize, Pair>, clips: &
 }
 
 /// Skips clips whose features are not finite, which would spoil a distance between sets, and drops their rows.
-fn drop_not_finite(
-    extractor: &Extractor,
-    rows: &mut [Vec<f32>; 2],
-    pairs: &BTreeMap<usize, Pair>,
-    clips: &mut [StoredClip],
-) {
+fn drop_not_finite(extractor: &Extractor, rows: &mut [Vec<f32>; 2], pairs: &BTreeMap<usize, Pair>, clips: &mut Clips) {
     let kind = extractor.kind();
     let widths = [kind.features(), kind.logits().unwrap_or(0)];
     let mut row = 0;
@@ -184,7 +221,7 @@ fn drop_not_finite(
             row += 1;
             continue;
         }
-        clips[place].skipped = Some("its features are not all finite numbers".into());
+        clips.skip(place, "its features are not all finite numbers".into());
         for (rows, width) in rows.iter_mut().zip(widths) {
             rows.drain(range(width));
         }

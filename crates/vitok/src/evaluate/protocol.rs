@@ -187,7 +187,7 @@ impl Protocol {
         }
     }
 
-    /// The protocol in words, a sentence each.
+    /// How images are read and outputs rounded, in words, a sentence each.
     pub fn text(&self) -> Vec<String> {
         let reading = match self.reading {
             Reading::Pillow => {
@@ -213,13 +213,17 @@ impl Protocol {
             "Outputs of models are clipped to [-1, 1] and rounded to the nearest byte, halves up, before anything \
              is scored"
                 .into(),
-            format!(
-                "Sets are compared on {}, {} features; its input: {}",
-                self.network,
-                self.network.features(),
-                self.input()
-            ),
         ]
+    }
+
+    /// What sets are compared on, in a sentence.
+    pub fn text_of_sets(&self) -> String {
+        format!(
+            "Sets are compared on {}, {} features; its input: {}",
+            self.network,
+            self.network.features(),
+            self.input()
+        )
     }
 
     /// How images become the network's input, in words.

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::evaluation::{Evaluation, ORIGINALS, Passed, Passes};
+use super::evaluation::{Evaluation, ORIGINALS, Passes};
 use super::metric::Metric;
+use super::passed::Passed;
+use super::record::Record;
 use super::report::{ModelScores, ProtocolUsed, Skipped};
-use super::store::StoredClip;
 use crate::files::{hexadecimal, sha256_of_file};
 
 /// The protocol, and which originals the scores are of.
@@ -19,7 +20,7 @@ pub(super) fn protocol_used(evaluation: &Evaluation, passes: &Passes) -> Protoco
             (path.display().to_string(), hash, statistics.count.unwrap_or(0))
         }
         _ => {
-            let scored: Vec<&StoredClip> = originals.into_iter().flat_map(Passed::scored).collect();
+            let scored: Vec<&Record> = originals.into_iter().flat_map(Passed::scored).collect();
             (
                 evaluation.config.originals.join(", "),
                 pixels_hash(&scored),
@@ -27,9 +28,13 @@ pub(super) fn protocol_used(evaluation: &Evaluation, passes: &Passes) -> Protoco
             )
         }
     };
+    let mut text = evaluation.protocol.text();
+    if evaluation.networks.extractor.is_some() {
+        text.push(evaluation.protocol.text_of_sets());
+    }
     ProtocolUsed {
         name: evaluation.protocol.title(),
-        text: evaluation.protocol.text(),
+        text,
         reference,
         reference_hash,
         reference_count,
@@ -43,10 +48,8 @@ pub(super) fn skipped(evaluation: &Evaluation, passes: &Passes) -> Vec<Skipped> 
     let all = originals.chain(names.zip(&passes.candidates));
     let mut skipped = Vec::new();
     for (side, passed) in all {
-        let reasons = passed
-            .clips
-            .iter()
-            .filter_map(|clip| Some((&clip.name, clip.skipped.as_ref()?)));
+        let clips = passed.names().iter().zip(passed.clips());
+        let reasons = clips.filter_map(|(file, clip)| Some((file, clip.err()?)));
         skipped.extend(reasons.map(|(file, reason)| Skipped::new(file, side, reason)));
     }
     let unread = evaluation.unread.iter();
@@ -56,13 +59,18 @@ pub(super) fn skipped(evaluation: &Evaluation, passes: &Passes) -> Vec<Skipped> 
 
 impl Skipped {
     fn new(file: &str, side: &str, reason: &str) -> Self {
-        // Reasons that name the file need not do so twice.
-        let reason = reason.strip_prefix(&format!("{file}: ")).unwrap_or(reason);
+        let reason = without_name(reason, file);
         Self {
             file: file.to_owned(),
             reason: format!("{side}: {reason}"),
         }
     }
+}
+
+/// A reason that begins with the name of the file it is about, without that: the name stands beside it.
+pub(super) fn without_name<'a>(reason: &'a str, file: &str) -> &'a str {
+    let rest = reason.strip_prefix(file).and_then(|rest| rest.strip_prefix(": "));
+    rest.unwrap_or(reason)
 }
 
 /// What a reader should know before comparing the scores with others.
@@ -117,27 +125,25 @@ pub(super) fn subject(originals: &[String]) -> String {
 /// The names of the images, in the order of their scores; of unpaired outputs there are none.
 pub(super) fn image_names(evaluation: &Evaluation, passes: &Passes) -> Vec<String> {
     match (evaluation.config.is_unpaired(), passes.candidates.first()) {
-        (false, Some(passed)) => without_folder(&passed.clips),
+        (false, Some(passed)) => without_folder(passed.names()),
         _ => Vec::new(),
     }
 }
 
 /// Names without the folder that all of them are in.
-fn without_folder(clips: &[StoredClip]) -> Vec<String> {
-    let mut names = clips.iter().map(|clip| clip.name.as_str());
+pub(super) fn without_folder(names: &[String]) -> Vec<String> {
     let folder = |name: &str| name.rfind('/').map_or(0, |slash| slash + 1);
-    let mut common = names.next().map_or("", |name| &name[..folder(name)]);
+    let mut common = names.first().map_or("", |name| &name[..folder(name)]);
     for name in names {
         while !name.starts_with(common) {
             common = &common[..folder(&common[..common.len() - 1])];
         }
     }
-    let names = clips.iter().map(|clip| clip.name[common.len()..].to_owned());
-    names.collect()
+    names.iter().map(|name| name[common.len()..].to_owned()).collect()
 }
 
 /// SHA-256 of the pixels of a set, whatever its files are called and in whichever order they come.
-fn pixels_hash(clips: &[&StoredClip]) -> String {
+fn pixels_hash(clips: &[&Record]) -> String {
     let mut hashes: Vec<&str> = clips.iter().map(|clip| clip.pixels.as_str()).collect();
     hashes.sort_unstable();
     hexadecimal(&Sha256::digest(hashes.concat()))

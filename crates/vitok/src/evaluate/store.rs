@@ -1,66 +1,28 @@
-//! What is done so far, on disk, so that a stopped evaluation goes on where it was.
+//! What is scored so far, on disk: the memory of an evaluation, from which a stopped one goes on and a later one takes
+//! what has not changed.
 //!
 //! Every pass (over the originals, or over the outputs of one candidate) has a folder:
 //!
-//! - `settings.json`: what its scores depend on; another evaluation's are never continued;
-//! - `clips.jsonl`: a line of JSON for each clip ([`StoredClip`]);
-//! - `features.f32`, `logits.f32`: a row of little-endian floats for each clip that is not skipped.
+//! - `computation.json`: what made the scores ([`Computation`](super::computation::Computation));
+//! - `clips.jsonl`: a line of JSON for each clip that was scored ([`Record`]);
+//! - `features.f32`, `logits.f32`: a row of little-endian floats for each record that has one.
 //!
-//! Rows are written before lines, so that a line never lacks its row.
+//! A record is found by the content it is of, never by a name. Rows are written before lines, so that a line never lacks
+//! its row. What failed is not stored: it is tried again.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
+use super::append_file::AppendFile;
+use super::computation::FILE as COMPUTATION_FILE;
 use super::metric::Metric;
-use crate::files::write_atomically;
+use super::record::{Content, Record};
+use crate::files::replace_folder;
 use crate::metrics::FeatureSet;
-use crate::{Error, Remedy, Result};
+use crate::{Error, Result};
 
-/// What is stored of a clip.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct StoredClip {
-    /// Where the original lies.
-    pub(super) name: String,
-    /// Why it is not scored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) skipped: Option<String>,
-    /// SHA-256 of the original's pixels.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(super) pixels: String,
-    /// Values of its compressed representation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) values: Option<usize>,
-    /// Bytes of its compressed representation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) bytes: Option<usize>,
-    /// As text: JSON has no infinity, and its readers may lose the last bit of a number.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    scores: BTreeMap<Metric, Option<String>>,
-}
-
-impl StoredClip {
-    pub(super) fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            ..Self::default()
-        }
-    }
-
-    /// A score; none for a clip that was too small for the metric.
-    pub(super) fn score(&self, metric: Metric) -> Option<f64> {
-        self.scores.get(&metric)?.as_ref()?.parse().ok()
-    }
-
-    pub(super) fn set_score(&mut self, metric: Metric, score: Option<f64>) {
-        let score = score.filter(|score| !score.is_nan());
-        self.scores.insert(metric, score.map(|score| score.to_string()));
-    }
-}
+const LINES: &str = "clips.jsonl";
 
 /// Rows of floats that are kept beside the lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,172 +46,213 @@ impl RowKind {
 
 /// The store of one pass, open for more.
 pub(super) struct Store {
-    pub(super) clips: Vec<StoredClip>,
-    lines: OpenFile,
+    folder: PathBuf,
+    records: Vec<Record>,
+    /// The number of each record's row, if it has one.
+    rows: Vec<Option<usize>>,
+    /// The newest record of each content, and of each name.
+    by_content: HashMap<Content, usize>,
+    by_name: HashMap<String, usize>,
+    lines: AppendFile,
     /// A file for each kind of row that the pass has, in the order of [`RowKind::ALL`].
-    rows: Vec<OpenFile>,
-}
-
-/// A file that is appended to.
-struct OpenFile {
-    path: PathBuf,
-    file: File,
-}
-
-impl OpenFile {
-    fn open(path: PathBuf) -> Result<Self> {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).open(&path);
-        let file = file.map_err(|e| Error::io(&path, "open", e))?;
-        Ok(Self { path, file })
-    }
-
-    fn len(&self) -> Result<u64> {
-        let about = self.file.metadata().map_err(|e| Error::io(&self.path, "read", e))?;
-        Ok(about.len())
-    }
-
-    /// Drops what is beyond `length`, and goes on from there.
-    fn truncate(&mut self, length: u64) -> Result<()> {
-        let cut = self
-            .file
-            .set_len(length)
-            .and_then(|()| self.file.seek(SeekFrom::End(0)));
-        cut.map(drop).map_err(|e| Error::io(&self.path, "shorten", e))
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file
-            .write_all(bytes)
-            .map_err(|e| Error::io(&self.path, "write", e))
-    }
+    row_files: Vec<AppendFile>,
 }
 
 impl Store {
     /// Opens the store in `folder`, which is there, and drops what was half-written when the program was killed. `widths`
     /// are the floats of a row of each kind; none for a kind that the pass does not have.
     pub(super) fn open(folder: &Path, widths: [Option<usize>; 2]) -> Result<Self> {
-        let mut lines = OpenFile::open(folder.join("clips.jsonl"))?;
-        let mut bytes = Vec::new();
-        let read = lines.file.read_to_end(&mut bytes);
-        read.map_err(|e| Error::io(&lines.path, "read", e))?;
+        let store = Self::read(folder, widths)?;
+        // A clip that changed leaves its old record behind. Once most are such, the others move to new files.
+        let stale = store.records.len() - store.by_name.len();
+        if stale <= store.by_name.len() || (widths[0].is_none() && store.records.iter().any(|r| r.has_row)) {
+            return Ok(store);
+        }
+        store.compact(widths)?;
+        Self::read(folder, widths)
+    }
+
+    fn read(folder: &Path, widths: [Option<usize>; 2]) -> Result<Self> {
+        let mut lines = AppendFile::open(folder.join(LINES))?;
+        let bytes = lines.read()?;
         let text = String::from_utf8_lossy(&bytes);
-        let mut rows = Vec::new();
-        let mut held = usize::MAX;
+        let mut files = Vec::new();
+        let mut most = usize::MAX;
         for (kind, width) in RowKind::ALL.into_iter().zip(widths) {
             if let Some(width) = width {
-                let file = OpenFile::open(kind.path(folder))?;
-                held = held.min(file.len()? as usize / (4 * width));
-                rows.push((file, width));
+                let file = AppendFile::open(kind.path(folder))?;
+                most = most.min(file.len()? as usize / (4 * width));
+                files.push((file, width));
             }
         }
-        let mut clips = Vec::new();
+        let mut records = Vec::new();
         let (mut length, mut count) = (0, 0);
         for line in text.split_inclusive('\n') {
-            let Ok(clip) = serde_json::from_str::<StoredClip>(line) else {
+            let Ok(record) = serde_json::from_str::<Record>(line) else {
                 break;
             };
-            let row = usize::from(clip.skipped.is_none());
-            if !line.ends_with('\n') || count + row > held {
+            let row = usize::from(record.has_row);
+            if !line.ends_with('\n') || count + row > most {
                 break;
             }
             count += row;
             length += line.len() as u64;
-            clips.push(clip);
+            records.push(record);
         }
         lines.truncate(length)?;
-        for (file, width) in &mut rows {
+        for (file, width) in &mut files {
             file.truncate((count * *width * 4) as u64)?;
         }
-        Ok(Self {
-            clips,
+        let mut store = Self {
+            folder: folder.to_owned(),
+            records: Vec::new(),
+            rows: Vec::new(),
+            by_content: HashMap::new(),
+            by_name: HashMap::new(),
             lines,
-            rows: rows.into_iter().map(|(file, _)| file).collect(),
-        })
+            row_files: files.into_iter().map(|(file, _)| file).collect(),
+        };
+        store.enter(records);
+        Ok(store)
     }
 
-    /// Adds clips, with the rows of those that are not skipped, of each kind in the order of [`RowKind::ALL`].
-    pub(super) fn add(&mut self, clips: Vec<StoredClip>, rows: [&[f32]; 2]) -> Result<()> {
-        for (file, rows) in self.rows.iter_mut().zip(rows) {
-            let bytes: Vec<u8> = rows.iter().flat_map(|v| v.to_le_bytes()).collect();
-            file.append(&bytes)?;
-        }
-        let mut text = String::new();
-        for clip in &clips {
-            text += &serde_json::to_string(clip).map_err(|e| Error::Internal(e.to_string()))?;
-            text.push('\n');
-        }
-        self.lines.append(text.as_bytes())?;
-        self.clips.extend(clips);
-        Ok(())
+    /// Puts records into the index; they come with the numbers they have from then on.
+    fn enter(&mut self, records: Vec<Record>) -> Vec<usize> {
+        let mut row = self.rows.iter().flatten().count();
+        let numbers = records.into_iter().map(|record| {
+            let number = self.records.len();
+            self.rows.push(record.has_row.then_some(row));
+            row += usize::from(record.has_row);
+            self.by_content.insert(record.content.clone(), number);
+            self.by_name.insert(record.name.clone(), number);
+            self.records.push(record);
+            number
+        });
+        numbers.collect()
     }
-}
 
-/// All rows of one kind `[n, width]` in the store of a folder.
-pub(super) fn read_rows(folder: &Path, kind: RowKind, width: usize) -> Result<FeatureSet> {
-    let path = kind.path(folder);
-    let bytes = fs::read(&path).map_err(|e| Error::io(&path, "read", e))?;
-    let values = bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b));
-    FeatureSet::new("stored features", width, values.collect())
-}
-
-/// Makes the folder of a store ready: empty, or with what an evaluation of the same settings left there. Returns whether
-/// there was one.
-///
-/// # Errors
-/// [`Error::SettingsChanged`] for that of other settings, unless `restart` drops it; [`Error::Io`].
-pub(super) fn prepare(folder: &Path, settings: &Value, restart: bool) -> Result<bool> {
-    let path = folder.join("settings.json");
-    if restart && path.exists() {
-        fs::remove_dir_all(folder).map_err(|e| Error::io(folder, "remove", e))?;
-    }
-    match fs::read(&path) {
-        Ok(bytes) => {
-            let held: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-            if held == *settings {
-                return Ok(true);
+    /// Writes only the newest record of each name, with its rows.
+    fn compact(&self, widths: [Option<usize>; 2]) -> Result<()> {
+        let mut kept: Vec<usize> = self.by_name.values().copied().collect();
+        kept.sort_unstable();
+        let records: Vec<&Record> = kept.iter().map(|&number| &self.records[number]).collect();
+        let fill = |new: &Path| {
+            let computation = self.folder.join(COMPUTATION_FILE);
+            fs::copy(&computation, new.join(COMPUTATION_FILE)).map_err(|e| Error::io(&computation, "copy", e))?;
+            write(&new.join(LINES), json_lines(&records)?.as_bytes())?;
+            for (kind, width) in RowKind::ALL.into_iter().zip(widths) {
+                if let Some(width) = width {
+                    write(&kind.path(new), &bytes_of(self.rows_of(&kept, kind, width)?.values()))?;
+                }
             }
-            let differ = settings.as_object().into_iter().flatten();
-            let differ = differ.filter(|(key, value)| held.get(key) != Some(value));
-            Err(Error::SettingsChanged {
-                path: folder.to_owned(),
-                reason: "holds an evaluation with other settings".into(),
-                changes: differ.map(|(key, _)| key.clone()).collect(),
-                remedies: vec![Remedy::ChooseOtherOutput, Remedy::Restart],
-            })
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            write_atomically(&path, |file| file.write_all(settings.to_string().as_bytes()))?;
-            Ok(false)
-        }
-        Err(error) => Err(Error::io(&path, "read", error)),
+            Ok(())
+        };
+        replace_folder(&self.folder, |_| true, fill)
     }
+
+    /// Where it lies.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether nothing is stored yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The number of the record of a content that has all of `metrics`, and a row if one is needed.
+    pub(super) fn find(&self, content: &Content, metrics: &[Metric], row: bool) -> Option<usize> {
+        let number = *self.by_content.get(content)?;
+        let record = &self.records[number];
+        let whole = (record.has_row || !row) && metrics.iter().all(|metric| record.has(*metric));
+        whole.then_some(number)
+    }
+
+    /// The newest record of an original of that name.
+    pub(super) fn of_name(&self, name: &str) -> Option<&Record> {
+        self.by_name.get(name).map(|&number| &self.records[number])
+    }
+
+    /// The record of that number.
+    pub(super) fn record(&self, number: usize) -> &Record {
+        &self.records[number]
+    }
+
+    /// Adds records, with the rows of those that have one, of each kind in the order of [`RowKind::ALL`]. Their numbers
+    /// are the result.
+    pub(super) fn add(&mut self, records: Vec<Record>, rows: [&[f32]; 2]) -> Result<Vec<usize>> {
+        for (file, rows) in self.row_files.iter_mut().zip(rows) {
+            file.append(&bytes_of(rows))?;
+        }
+        let text = json_lines(&records.iter().collect::<Vec<_>>())?;
+        self.lines.append(text.as_bytes())?;
+        Ok(self.enter(records))
+    }
+
+    /// The rows of one kind `[n, width]` of the records of these numbers; those without a row are left out.
+    pub(super) fn rows_of(&self, numbers: &[usize], kind: RowKind, width: usize) -> Result<FeatureSet> {
+        let path = kind.path(&self.folder);
+        let bytes = fs::read(&path).map_err(|e| Error::io(&path, "read", e))?;
+        let all: Vec<&[u8]> = bytes.chunks_exact(4 * width).collect();
+        let rows = numbers.iter().filter_map(|&number| all.get(self.rows[number]?));
+        let values = rows.flat_map(|row| row.as_chunks().0).map(|b| f32::from_le_bytes(*b));
+        FeatureSet::new("stored features", width, values.collect())
+    }
+}
+
+fn bytes_of(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+fn json_lines(records: &[&Record]) -> Result<String> {
+    let mut text = String::new();
+    for record in records {
+        text += &serde_json::to_string(record).map_err(|e| Error::Internal(e.to_string()))?;
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).map_err(|e| Error::io(path, "write", e))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::fs::OpenOptions;
+    use std::io::Write;
+
     use super::*;
 
-    fn clip(name: &str, skipped: bool) -> StoredClip {
-        StoredClip {
-            name: name.into(),
-            skipped: skipped.then(|| "damaged".into()),
-            ..StoredClip::default()
+    fn record(name: &str, content: &str, has_row: bool) -> Record {
+        let mut record = Record::new(name, of(content));
+        record.has_row = has_row;
+        record
+    }
+
+    fn of(content: &str) -> Content {
+        Content {
+            original: content.into(),
+            output: None,
         }
+    }
+
+    fn open(folder: &Path) -> Store {
+        Store::open(folder, [Some(2), None]).unwrap()
     }
 
     #[test]
     fn a_killed_evaluation_goes_on_where_lines_and_rows_agree() {
         let folder = tempfile::tempdir().unwrap();
-        let open = || Store::open(folder.path(), [Some(2), None]).unwrap();
+        let open = || open(folder.path());
         let mut store = open();
-        let first = vec![clip("1", false), clip("2", true)];
-        store.add(first, [&[1.0, 2.0], &[]]).unwrap();
-        store.add(vec![clip("3", false)], [&[3.0, 4.0], &[]]).unwrap();
+        let first = vec![record("1", "a", true), record("2", "b", false)];
+        assert_eq!(store.add(first, [&[1.0, 2.0], &[]]).unwrap(), [0, 1]);
+        store.add(vec![record("3", "c", true)], [&[3.0, 4.0], &[]]).unwrap();
         drop(store);
-        assert_eq!(open().clips.len(), 3);
+        assert_eq!(open().records.len(), 3);
 
         // A row without its line, and half of a line.
         let append = |name: &str, bytes: &[u8]| {
@@ -260,46 +263,50 @@ mod tests {
         append("features.f32", &[0; 11]);
         append("clips.jsonl", b"{\"name\":\"4\"");
         let mut store = open();
-        assert_eq!(store.clips.len(), 3);
-        store.add(vec![clip("4", false)], [&[5.0, 6.0], &[]]).unwrap();
-        let rows = read_rows(folder.path(), RowKind::Features, 2).unwrap();
-        assert_eq!(rows.values(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(store.records.len(), 3);
+        store.add(vec![record("4", "d", true)], [&[5.0, 6.0], &[]]).unwrap();
+        let numbers = ["d", "b", "a"].map(|content| store.find(&of(content), &[], false).unwrap());
+        let rows = store.rows_of(&numbers, RowKind::Features, 2).unwrap();
+        assert_eq!(rows.values(), [5.0, 6.0, 1.0, 2.0]);
 
         // Rows that were lost take their lines with them.
         let path = folder.path().join("features.f32");
         fs::write(&path, &fs::read(&path).unwrap()[..12]).unwrap();
-        assert_eq!(open().clips.len(), 2);
+        assert_eq!(open().records.len(), 2);
         assert_eq!(fs::metadata(&path).unwrap().len(), 8);
     }
 
     #[test]
-    fn scores_keep_their_bits_and_infinity() {
-        let mut clip = clip("1", false);
-        clip.set_score(Metric::Psnr, Some(f64::INFINITY));
-        clip.set_score(Metric::Mse, Some(0.1 + 0.2));
-        clip.set_score(Metric::Mae, Some(11.138715277777777));
-        clip.set_score(Metric::Ssim, None);
-        let text = serde_json::to_string(&clip).unwrap();
-        let back: StoredClip = serde_json::from_str(&text).unwrap();
-        assert_eq!(back.score(Metric::Psnr), Some(f64::INFINITY));
-        assert_eq!(back.score(Metric::Mse), Some(0.1 + 0.2));
-        // A number that serde_json's default reader takes for the one before it.
-        assert_eq!(back.score(Metric::Mae), Some(11.138715277777777));
-        assert_eq!(back.score(Metric::Ssim), None);
+    fn records_are_found_by_content_and_only_when_they_are_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        let mut scored = record("1", "a", false);
+        scored.set_score(Metric::Psnr, Some(30.0));
+        store.add(vec![scored], [&[], &[]]).unwrap();
+        let found = |metrics: &[Metric], row| store.find(&of("a"), metrics, row);
+        assert_eq!(found(&[Metric::Psnr], false), Some(0));
+        assert_eq!(found(&[Metric::Psnr, Metric::Ssim], false), None);
+        assert_eq!(found(&[], true), None);
+        assert_eq!(store.find(&of("b"), &[], false), None);
+        assert_eq!(store.of_name("1").unwrap().content, of("a"));
     }
 
     #[test]
-    fn other_settings_are_refused_by_name() {
+    fn a_store_of_mostly_old_records_is_rewritten() {
         let folder = tempfile::tempdir().unwrap();
-        let settings = |n: u32| serde_json::json!({ "protocol": "native", "frames": n });
-        assert!(!prepare(folder.path(), &settings(1), false).unwrap());
-        assert!(prepare(folder.path(), &settings(1), false).unwrap());
-        let error = prepare(folder.path(), &settings(2), false).unwrap_err();
-        assert!(
-            matches!(&error, Error::SettingsChanged { changes, .. } if *changes == ["frames"]),
-            "{error}"
-        );
-        assert_eq!(error.remedies(), [Remedy::ChooseOtherOutput, Remedy::Restart]);
-        assert!(!prepare(folder.path(), &settings(2), true).unwrap());
+        fs::write(folder.path().join(COMPUTATION_FILE), b"{}").unwrap();
+        let mut store = open(folder.path());
+        for (round, contents) in [["a", "b"], ["c", "d"], ["e", "f"]].into_iter().enumerate() {
+            let records = vec![record("1", contents[0], true), record("2", contents[1], true)];
+            let round = round as f32;
+            store.add(records, [&[round, 1.0, round, 2.0], &[]]).unwrap();
+        }
+        drop(store);
+        let store = open(folder.path());
+        assert_eq!(store.records.len(), 2);
+        let numbers = ["f", "e"].map(|content| store.find(&of(content), &[], true).unwrap());
+        let rows = store.rows_of(&numbers, RowKind::Features, 2).unwrap();
+        assert_eq!(rows.values(), [2.0, 2.0, 2.0, 1.0]);
+        assert!(folder.path().join(COMPUTATION_FILE).exists());
     }
 }

@@ -1,17 +1,19 @@
 //! From what is stored of every clip to the scores of a candidate.
 
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
 use super::metric::Metric;
-use super::report::Score;
-use super::store::{RowKind, StoredClip, read_rows};
+use super::passed::Passed;
+use super::record::Record;
+use super::report::{ExactCopies, Score};
+use super::store::RowKind;
 use crate::Result;
 use crate::features::FeatureNetwork;
 use crate::metrics::{
-    FeatureSet, FeatureStatistics, FrechetOfRows, Kid, KidOptions, PrecisionRecall, frechet, inception_score,
-    interval_around, kid, mean_interval, precision_recall, resample,
+    BYTE_RANGE, FeatureSet, FeatureStatistics, FrechetOfRows, Kid, KidOptions, PrecisionRecall, frechet,
+    inception_score, interval_around, interval_of, kid, mean_interval, precision_recall, psnr_from_mse, resample,
 };
 
 /// Splits of the Inception Score, as its authors have them.
@@ -30,9 +32,7 @@ pub(super) enum Reference {
 
 /// How the scores of a pass are made.
 pub(super) struct Summary<'a> {
-    /// Folder of its store.
-    pub(super) store: &'a Path,
-    pub(super) clips: &'a [StoredClip],
+    pub(super) passed: &'a Passed,
     pub(super) network: FeatureNetwork,
     /// Resamples behind the intervals of means.
     pub(super) resamples: usize,
@@ -40,52 +40,114 @@ pub(super) struct Summary<'a> {
 }
 
 impl Summary<'_> {
-    /// The clips that are not skipped.
-    fn scored(&self) -> impl Iterator<Item = &StoredClip> {
-        self.clips.iter().filter(|clip| clip.skipped.is_none())
-    }
-
     /// The mean of a metric over the clips that have it.
     pub(super) fn mean(&self, metric: Metric) -> Score {
-        let count = self.scored().count();
-        let mut values: Vec<f64> = self.scored().filter_map(|clip| clip.score(metric)).collect();
+        let mut values = Vec::new();
+        let mut reasons = BTreeSet::new();
+        let count = self.passed.scored().count();
+        for record in self.passed.scored() {
+            match record.score(metric) {
+                Ok(value) => values.push(value),
+                Err(reason) => {
+                    reasons.insert(reason);
+                }
+            }
+        }
+        let reasons = reasons.into_iter().collect::<Vec<_>>().join(", or ");
         // Neither the sum nor what is resampled may depend on the order of files.
         values.sort_by(f64::total_cmp);
         if values.is_empty() {
             return Score::none(match count {
-                0 => "no images".into(),
-                _ => "every image is too small for it".into(),
+                0 => "every image is skipped".into(),
+                _ => format!("of every image {reasons}"),
             });
         }
-        let mut score = Score::of(mean(&values));
-        if let Some(interval) = mean_interval(&values, self.resamples) {
-            (score.low, score.high) = (Some(interval.low), Some(interval.high));
-        }
+        let (mut score, others) = (self.mean_of(&values), values.iter().filter(|v| v.is_finite()));
         if values.len() < count {
-            score.note = Some(format!("of {} of {count}, others are too small", values.len()));
+            score.note = Some(format!(
+                "of {} of {count} images; of the others {reasons}",
+                values.len()
+            ));
         }
-        if score.infinite {
-            let copies = values.iter().filter(|v| v.is_infinite()).count();
-            let rest: Vec<f64> = values.into_iter().filter(|v| v.is_finite()).collect();
-            if !rest.is_empty() {
-                score.note = Some(format!("{copies} exact copies; the others' mean is {:.2}", mean(&rest)));
-            }
+        if score.value == Some(f64::INFINITY) {
+            let others: Vec<f64> = others.copied().collect();
+            let of_others = match others.is_empty() {
+                true => Score::default(),
+                false => self.mean_of(&others),
+            };
+            score.copies = Some(ExactCopies {
+                count: values.len() - others.len(),
+                others: others.len(),
+                mean: of_others.value,
+                low: of_others.low,
+                high: of_others.high,
+            });
         }
         score
     }
 
+    fn mean_of(&self, values: &[f64]) -> Score {
+        let interval = mean_interval(values, self.resamples);
+        Score {
+            low: interval.map(|interval| interval.low),
+            high: interval.map(|interval| interval.high),
+            ..Score::of(mean(values))
+        }
+    }
+
+    /// The PSNR of all pixels of all clips together.
+    pub(super) fn pooled_psnr(&self) -> Result<Score> {
+        // The sum of squared errors of each clip, and of how many numbers.
+        let error = |record: &Record| {
+            let samples = record.samples as f64;
+            Some((record.score(Metric::Mse).ok()? * samples, samples))
+        };
+        let mut errors: Vec<(f64, f64)> = self.passed.scored().filter_map(error).collect();
+        errors.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        if errors.is_empty() {
+            return Ok(Score::none("every image is skipped".into()));
+        }
+        let psnr = |indices: &mut dyn Iterator<Item = usize>| {
+            let (error, samples) = indices.fold((0.0, 0.0), |(error, samples), i| {
+                (error + errors[i].0, samples + errors[i].1)
+            });
+            psnr_from_mse(error / samples, BYTE_RANGE)
+        };
+        let interval = interval_of(errors.len(), self.resamples, |indices| {
+            psnr(&mut indices.iter().copied()).unwrap_or(f64::NAN)
+        });
+        Ok(Score {
+            low: interval.map(|interval| interval.low),
+            high: interval.map(|interval| interval.high),
+            ..Score::of(psnr(&mut (0..errors.len()))?)
+        })
+    }
+
     /// The mean over clips of the sizes of their compressed representations; none where that is not known.
-    pub(super) fn mean_cost(&self, cost: impl Fn(&StoredClip) -> Option<usize>) -> Option<f64> {
-        let costs: Vec<f64> = self.scored().filter_map(cost).map(|cost| cost as f64).collect();
+    pub(super) fn mean_cost(&self, cost: impl Fn(&Record) -> Option<usize>) -> Option<f64> {
+        let costs = self.passed.scored().filter_map(cost);
+        let costs: Vec<f64> = costs.map(|cost| cost as f64).collect();
         (!costs.is_empty()).then(|| mean(&costs))
+    }
+
+    /// Which quality a codec that has such a setting took, in words.
+    pub(super) fn qualities(&self) -> Option<String> {
+        let qualities: Vec<u8> = self.passed.scored().filter_map(|record| record.quality).collect();
+        let (low, high) = (qualities.iter().min()?, qualities.iter().max()?);
+        let mean = mean(&qualities.iter().map(|quality| f64::from(*quality)).collect::<Vec<_>>());
+        Some(match low == high {
+            true => format!("at quality {low}"),
+            false => format!("at quality {low} to {high}, {mean:.1} on average"),
+        })
     }
 
     /// The features `[n, features]`, in an order that the images alone decide: subsets are drawn by position, and no score
     /// may depend on the names of files.
     pub(super) fn features(&self) -> Result<FeatureSet> {
         let width = self.network.features();
-        let rows = read_rows(self.store, RowKind::Features, width)?;
-        let mut order: Vec<(&str, usize)> = self.scored().map(|clip| clip.pixels.as_str()).zip(0..).collect();
+        let rows = self.passed.rows(RowKind::Features, width)?;
+        let pixels = self.passed.scored().map(|record| record.pixels.as_str());
+        let mut order: Vec<(&str, usize)> = pixels.zip(0..).collect();
         order.sort_unstable();
         let ordered = order.iter().flat_map(|&(_, row)| rows.row(row));
         FeatureSet::new("images", width, ordered.copied().collect())
@@ -183,7 +245,7 @@ impl Summary<'_> {
         let Some(width) = self.network.logits() else {
             return Ok(Score::none(format!("{} has no classes for it", self.network)));
         };
-        let logits = read_rows(self.store, RowKind::Logits, width)?;
+        let logits = self.passed.rows(RowKind::Logits, width)?;
         // Into splits at random, but by the same random numbers whatever the files are called, and whether they have
         // originals or not.
         let hash = |row: &[f32]| {

@@ -100,17 +100,17 @@ impl Header {
     fn height(&self) -> usize {
         match self.lines() {
             0 => 0,
-            lines => lines * self.line_height() + 2 * self.scale,
+            lines => lines * self.line_height() + 4 * self.scale,
         }
     }
 
-    /// Draws the titles, their last lines just above the images.
+    /// Draws the titles, their last lines just above the images, with as much room above the first ones.
     fn draw(&self, rgb: &mut [u8], width: usize, widths: &[usize]) {
         let mut left = 0;
         for (lines, column_width) in self.titles.iter().zip(widths) {
             let first = self.lines() - lines.len();
             for (i, line) in lines.iter().enumerate() {
-                let top = self.scale + (first + i) * self.line_height();
+                let top = 3 * self.scale + (first + i) * self.line_height();
                 draw(rgb, width, (left, top), line, self.scale);
             }
             left += column_width + self.column_gap();
@@ -136,7 +136,7 @@ mod tests {
         let titles = ["original".to_owned(), "models/photographs-64".to_owned()];
         let titled = make_grid(&rows, Some(&titles)).unwrap();
         let header = titled.height() - plain.height();
-        assert_eq!((titled.width(), header), (64 + 4 + 64, 3 * 10 + 2));
+        assert_eq!((titled.width(), header), (64 + 4 + 64, 3 * 10 + 4));
         let below = titled.crop(68, header + 50, 64, 48).unwrap();
         assert_eq!(below, gray(64, 48));
         // Text in both columns, black on white.
@@ -153,6 +153,6 @@ mod tests {
             let titled = make_grid(&[vec![gray(side, side)]], Some(&["JPEG".to_owned()]));
             titled.unwrap().height() - side
         };
-        assert_eq!([height(4), height(64), height(256), height(512)], [0, 12, 24, 48]);
+        assert_eq!([height(4), height(64), height(256), height(512)], [0, 14, 28, 56]);
     }
 }

@@ -22,18 +22,27 @@ pub fn resample(count: usize, number: usize) -> Vec<usize> {
 
 /// The percentile interval of a mean, from the means of this many resamples. None for fewer than two values, or where one is not finite.
 pub fn mean_interval(values: &[f64], resamples: usize) -> Option<Interval> {
-    if values.len() < 2 || resamples < 2 || values.iter().any(|v| !v.is_finite()) {
+    if values.iter().any(|v| !v.is_finite()) {
         return None;
     }
-    let mean = |number| {
-        let indices = resample(values.len(), number);
+    interval_of(values.len(), resamples, |indices| {
         indices.iter().map(|&i| values[i]).sum::<f64>() / values.len() as f64
-    };
-    let mut means: Vec<f64> = (0..resamples).map(mean).collect();
-    means.sort_by(f64::total_cmp);
-    Some(Interval {
-        low: quantile(&means, 0.025),
-        high: quantile(&means, 0.975),
+    })
+}
+
+/// The percentile interval of a `statistic` of `count` things, which is given the indices of this many resamples. None
+/// for fewer than two things, or where a resample has no finite statistic.
+pub fn interval_of(count: usize, resamples: usize, statistic: impl Fn(&[usize]) -> f64) -> Option<Interval> {
+    if count < 2 || resamples < 2 {
+        return None;
+    }
+    let mut found: Vec<f64> = (0..resamples)
+        .map(|number| statistic(&resample(count, number)))
+        .collect();
+    found.sort_by(f64::total_cmp);
+    found.iter().all(|v| v.is_finite()).then(|| Interval {
+        low: quantile(&found, 0.025),
+        high: quantile(&found, 0.975),
     })
 }
 

@@ -5,7 +5,7 @@ use std::slice;
 
 use serde::Serialize;
 
-use super::{SsimConvention, mse, psnr_from_mse, ssim};
+use super::{SsimConvention, json_number, mse, psnr_from_mse, ssim};
 use crate::media::{Clip, Image, byte_planes};
 use crate::{Error, Result};
 
@@ -19,6 +19,7 @@ pub(crate) const BYTE_RANGE: f64 = 255.0;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ImageScores {
     /// Peak signal-to-noise ratio in dB over all pixels and colors of all frames; infinite for equal clips.
+    #[serde(serialize_with = "json_number::one")]
     pub psnr: f64,
     /// SSIM ([`IMAGE_SSIM`]), -1 to 1, the mean over frames; none for frames with a side under 6 pixels.
     pub ssim: Option<f64>,

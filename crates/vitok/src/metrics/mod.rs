@@ -6,7 +6,7 @@
 //!   [`Clip`](crate::media::Clip) as this library always takes them.
 //! - Metrics of sets compare features, a row for each image ([`FeatureSet`], extracted by [`crate::features`]):
 //!   [`frechet`] (FID on Inception's features), [`kid`], [`precision_recall`], [`inception_score`].
-//! - [`mean_interval`] and [`interval_around`] say how sure a score is.
+//! - [`mean_interval`], [`interval_of`] and [`interval_around`] say how sure a score is.
 //!
 //! Sums are kept in f64. [`crate::evaluate`] lists what is scored by name, and by which protocol.
 
@@ -17,6 +17,7 @@ mod feature_set;
 mod feature_statistics;
 mod frechet;
 mod inception_score;
+pub(crate) mod json_number;
 mod kid;
 mod linear_algebra;
 mod ms_ssim;
@@ -25,7 +26,7 @@ mod psnr;
 mod ssim;
 mod statistics_file;
 
-pub use bootstrap::{Interval, interval_around, mean_interval, resample};
+pub use bootstrap::{Interval, interval_around, interval_of, mean_interval, resample};
 pub(crate) use clip_scores::{BYTE_RANGE, mean_over_frames, psnr_of_frames, ssim_of_frames};
 pub use clip_scores::{IMAGE_SSIM, ImageScores, mean_scores, score_clip, score_image};
 pub use feature_set::FeatureSet;
@@ -33,6 +34,7 @@ pub use feature_statistics::{FeatureStatistics, FeatureStatisticsSum};
 pub use frechet::{FrechetOfRows, frechet, frechet_of_sets};
 pub use inception_score::inception_score;
 pub use kid::{Kid, KidOptions, kid, mmd2, mmd2_of_rows};
+pub(crate) use ms_ssim::MIN_SIDE as MS_SSIM_MIN_SIDE;
 pub use ms_ssim::ms_ssim;
 pub use precision_recall::{PrecisionRecall, precision_recall};
 pub use psnr::{mae, mse, psnr, psnr_from_mse};

@@ -9,7 +9,7 @@ use crate::{Error, Result};
 const EXPONENTS: [f64; 5] = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333];
 
 /// The smallest side at which the coarsest of the scales, of a 16th, still holds the window of 11.
-const SMALLEST_SIDE: usize = 176;
+pub(crate) const MIN_SIDE: usize = 176;
 
 /// Multi-scale structural similarity of two planar images as torchmetrics 1.9 computes it, 1 for
 /// identical ones.
@@ -26,9 +26,9 @@ const SMALLEST_SIDE: usize = 176;
 /// below 176 pixels.
 pub fn ms_ssim(x: &[f32], y: &[f32], shape: [usize; 3], data_range: f64) -> Result<f64> {
     let [_, height, width] = shape;
-    if height < SMALLEST_SIDE || width < SMALLEST_SIDE {
+    if height < MIN_SIDE || width < MIN_SIDE {
         return Err(Error::InvalidArgument(format!(
-            "MS-SSIM needs images of at least {SMALLEST_SIDE} x {SMALLEST_SIDE} pixels, not {width} x {height}"
+            "MS-SSIM needs images of at least {MIN_SIDE} x {MIN_SIDE} pixels, not {width} x {height}"
         )));
     }
     let [outer @ .., innermost] = EXPONENTS;

@@ -9,7 +9,7 @@ use super::jobs::{Job, Jobs};
 use super::run::{FileResults, Work, lossy_path, run};
 use crate::Result;
 use crate::media::{Clip, ClipOptions, ClipShape, find_images, side_by_side};
-use crate::metrics::{ImageScores, score_clip};
+use crate::metrics::{ImageScores, json_number, score_clip};
 use crate::observe::Observer;
 use crate::tokenizer::Tokenizer;
 use crate::weights::Dtype;
@@ -37,8 +37,9 @@ pub struct ReconstructedFile {
     pub comparison: PathBuf,
     /// Shape of the clip.
     pub shape: ClipShape,
-    /// PSNR in dB on bytes, over all pixels; none for a perfect reconstruction.
-    pub psnr: Option<f64>,
+    /// PSNR in dB on bytes, over all pixels; infinite for an exact copy, which in JSON is the text "Infinity".
+    #[serde(serialize_with = "json_number::one")]
+    pub psnr: f64,
     /// SSIM on bytes, mean over frames; none for images too small for its window.
     pub ssim: Option<f64>,
     /// Bytes of the latents in f16.
@@ -140,7 +141,7 @@ impl Work for Reconstruct<'_> {
             output,
             comparison,
             shape,
-            psnr: psnr.is_finite().then_some(psnr),
+            psnr,
             ssim,
             bytes: made.bytes,
             ratio: shape.values() as f64 / made.bytes as f64,

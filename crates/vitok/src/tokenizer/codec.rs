@@ -17,6 +17,8 @@ pub struct Reconstruction {
     pub values: Option<usize>,
     /// Bytes of the compressed representation. For a tokenizer nominal: two for each value, which is not rounded to them.
     pub bytes: usize,
+    /// The quality setting of a codec that has one and chooses it (JPEG, 1 to 100); of several frames the lowest.
+    pub quality: Option<u8>,
 }
 
 /// A lossy round trip from clip to clip. Evaluation works on any.
@@ -51,6 +53,13 @@ pub trait Codec: Send + Sync {
 pub trait Tokenizer: Codec {
     /// Which tokenizer it is and what it computes, as stored in latent files.
     fn info(&self) -> TokenizerInfo;
+
+    /// A SHA-256 of all that its reconstructions depend on: settings, and every value of the encoder and the decoder. The
+    /// fingerprint of [`info`](Self::info) tells encoders apart by samples of their weights; this is proof.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) if the weights cannot be read from their device.
+    fn digest(&self) -> Result<String>;
 
     /// The token grid for a clip of this shape, and the channels of a token.
     fn latent_shape(&self, shape: ClipShape) -> (TokenGrid, usize);
@@ -89,6 +98,7 @@ pub(super) fn reconstruct_by_latents(tokenizer: &dyn Tokenizer, clips: &[Clip]) 
         clip,
         values: Some(latents.values.len()),
         bytes: Dtype::F16.bytes() * latents.values.len(),
+        quality: None,
     });
     Ok(reconstructions.collect())
 }

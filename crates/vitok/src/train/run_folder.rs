@@ -1,13 +1,10 @@
 //! The folder of a run.
 
-use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::files::FolderLock;
 use crate::{Error, Result};
-
-/// Locked while a process trains in the folder.
-const LOCK: &str = ".lock";
 
 const EVENTS: &str = "events.jsonl";
 
@@ -43,7 +40,7 @@ pub(super) fn folder_state(path: &Path) -> Result<FolderState> {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(FolderState::Empty),
         Err(e) => return Err(Error::io(path, "read", e)),
     };
-    match entries.flatten().all(|entry| entry.file_name() == LOCK) {
+    match entries.flatten().all(|entry| entry.file_name() == FolderLock::FILE) {
         true => Ok(FolderState::Empty),
         false => Ok(FolderState::Other),
     }
@@ -64,7 +61,7 @@ pub(super) fn folder_state(path: &Path) -> Result<FolderState> {
 #[derive(Debug)]
 pub(super) struct RunFolder {
     path: PathBuf,
-    _lock: File,
+    _lock: FolderLock,
 }
 
 impl RunFolder {
@@ -73,19 +70,9 @@ impl RunFolder {
     /// # Errors
     /// [`Error::InUse`] while another process trains in it; [`Error::Io`].
     pub fn lock(path: &Path) -> Result<Self> {
-        let failed = |e| Error::io(path, "use as the folder of a run", e);
-        std::fs::create_dir_all(path).map_err(failed)?;
-        let file = File::create(path.join(LOCK)).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::InUse { path: path.to_owned() }),
-            // Some network file systems have no locks.
-            Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(e)) => return Err(failed(e)),
-        }
         Ok(Self {
             path: path.to_owned(),
-            _lock: file,
+            _lock: FolderLock::take(path)?,
         })
     }
 

@@ -6,6 +6,8 @@ mod boundaries;
 mod conv;
 mod data;
 mod evaluate;
+mod evaluation_scores;
+mod evaluation_state;
 mod features;
 mod golden;
 mod hub;

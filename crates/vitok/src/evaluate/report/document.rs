@@ -9,6 +9,7 @@ use crate::evaluate::candidate::CandidateKind;
 use crate::evaluate::metric::Better;
 use crate::evaluate::networks::NetworkUsed;
 use crate::media::Image;
+use crate::metrics::json_number;
 
 /// What an evaluation found. Serialized, it is `scores.json` and the data of `report.html`.
 #[derive(Clone, Debug, Serialize)]
@@ -77,6 +78,9 @@ pub struct MetricUsed {
     pub key: String,
     /// Its name for people.
     pub name: String,
+    /// Its name where it is of one image, if that is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_name: Option<&'static str>,
     /// Its unit.
     pub unit: Option<&'static str>,
     /// Which direction is better; none where neither is.
@@ -90,7 +94,7 @@ pub struct MetricUsed {
 }
 
 /// The scores of a candidate.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelScores {
     /// Its name.
     pub name: String,
@@ -100,18 +104,35 @@ pub struct ModelScores {
     pub count: usize,
     /// By the metrics' keys.
     pub scores: BTreeMap<String, Score>,
-    /// Scores of each image by the metrics' keys; none for one that is skipped or too small.
+    /// Scores of each image by the metrics' keys: a number, which may be infinite, or none where it is
+    /// [missing](Self::missing).
+    #[serde(serialize_with = "json_number::lists")]
     pub per_image: BTreeMap<String, Vec<Option<f64>>>,
+    /// Why scores of images are missing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<MissingScores>,
 }
 
-/// A score. JSON has no infinity, so `infinite` stands for it.
+/// Scores of images that are missing for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MissingScores {
+    /// Why.
+    pub reason: String,
+    /// The metrics' keys.
+    pub metrics: Vec<String>,
+    /// The images' numbers among [`Report::images`].
+    pub images: Vec<usize>,
+}
+
+/// A score: a number, infinite, or missing for a reason. In JSON an infinite one is the text "Infinity".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Score {
-    /// The score; none where it could not be made, or is infinite.
+    /// The score, which may be infinite; none where it is missing.
+    #[serde(serialize_with = "json_number::optional")]
     pub value: Option<f64>,
-    /// Whether it is infinite.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub infinite: bool,
+    /// Why it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
     /// The lower end of its 95 % interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
@@ -121,25 +142,47 @@ pub struct Score {
     /// A standard error, or what the metric says it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<f64>,
-    /// Why there is none, or what it is of.
+    /// Of a mean that is infinite: how many images made it so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copies: Option<ExactCopies>,
+    /// What it is of, where that is not all images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+/// Outputs that equal their originals, and the mean of the others.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExactCopies {
+    /// How many there are.
+    pub count: usize,
+    /// How many others there are.
+    pub others: usize,
+    /// The mean of the others; none if there are none.
+    pub mean: Option<f64>,
+    /// The lower end of its 95 % interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// The upper end of its 95 % interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
 }
 
 impl Score {
     /// A score of this value.
     pub fn of(value: f64) -> Self {
-        Self {
-            value: value.is_finite().then_some(value),
-            infinite: value == f64::INFINITY,
-            ..Self::default()
+        match value.is_nan() {
+            true => Self::none("it is not a number".into()),
+            false => Self {
+                value: Some(value),
+                ..Self::default()
+            },
         }
     }
 
     /// No score, and why.
-    pub fn none(note: String) -> Self {
+    pub fn none(reason: String) -> Self {
         Self {
-            note: Some(note),
+            missing: Some(reason),
             ..Self::default()
         }
     }

@@ -4,5 +4,8 @@ mod document;
 mod table;
 mod write;
 
-pub use document::{GalleryItem, MetricUsed, ModelScores, ProtocolUsed, Report, Score, Skipped};
+pub use document::{
+    ExactCopies, GalleryItem, MetricUsed, MissingScores, ModelScores, ProtocolUsed, Report, Score, Skipped,
+};
 pub use table::ScoreTable;
+pub(super) use write::SCORES_FILE;

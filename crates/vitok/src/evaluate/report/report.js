@@ -48,29 +48,38 @@ function best(metric, values) {
   const winners = values.flatMap((v, i) => v != null && shown(v) === top ? [i] : []);
   return new Set(winners.length === known.length ? [] : winners);
 }
-const withUnit = metric => metric.unit ? `${metric.name} (${metric.unit})` : metric.name;
+const withUnit = (metric, name = metric.name) => metric.unit ? `${name} (${metric.unit})` : name;
+/** A metric's name where it is of one image. */
+const imageName = metric => metric.image_name ?? metric.name;
+const imageNameWithUnit = metric => withUnit(metric, imageName(metric));
 function quantile(sorted, q) {
   const at = (sorted.length - 1) * q, low = Math.floor(at), high = Math.ceil(at);
   return low === high ? sorted[low] : sorted[low] + (sorted[high] - sorted[low]) * (at - low);
 }
 
-/** Makes ready what the program wrote: infinities, decimals; an empty gallery is left out of it. */
+/** Makes ready what the program wrote: infinities, reasons, decimals; an empty gallery is left out of it. */
 function prepare() {
   data.shown ??= [];
-  for (const metric of data.metrics) {
-    for (const model of data.models) {
-      const list = model.per_image?.[metric.key];
-      // JSON has no infinity. A score in dB is a ratio to the error: one without a number belongs to an identical image.
-      if (list && metric.unit === "dB") model.per_image[metric.key] = list.map(v => v ?? Infinity);
+  for (const model of data.models) {
+    for (const [key, list] of Object.entries(model.per_image ?? {})) model.per_image[key] = list.map(value);
+    model.why = new Map();
+    for (const { reason, metrics, images } of model.missing ?? []) {
+      for (const key of metrics) {
+        if (!model.why.has(key)) model.why.set(key, new Map());
+        for (const image of images) model.why.get(key).set(image, reason);
+      }
     }
+  }
+  for (const metric of data.metrics) {
     const totals = data.models.map(model => total(model, metric));
     metric.places = decimals(totals.some(Number.isFinite) ? totals : data.models.flatMap(m => m.per_image?.[metric.key] ?? []));
   }
 }
-function total(model, metric) {
-  const score = model.scores[metric.key];
-  return score?.infinite ? Infinity : score?.value ?? null;
-}
+/** A number, Infinity, or null for what is missing. JSON has no infinity: it is the text "Infinity". */
+const value = v => v == null ? null : Number(v);
+const total = (model, metric) => value(model.scores[metric.key]?.value);
+/** Why an image has no score. */
+const why = (model, metric, index) => model.why.get(metric.key)?.get(index) ?? "not scored";
 const each = (model, metric, index) => model.per_image?.[metric.key]?.[index] ?? null;
 const perImage = () => data.metrics.filter(m => m.per_image && data.models.some(model => model.per_image?.[m.key]?.length));
 
@@ -125,9 +134,18 @@ function term(name, explanation) {
   document.addEventListener("pointerdown", event => wrap.contains(event.target) || show(false));
   return wrap;
 }
-/** The note that several models have in common: it stands once, under the score's name; others stand in their cells. */
+/** What stands below a score: why it is missing, how many outputs are identical, what it is of. */
+function remark(score, places) {
+  if (!score) return null;
+  const { missing, copies, note } = score;
+  const interval = copies?.low != null && copies.high != null ? ` (${number(copies.low, places)} – ${number(copies.high, places)})` : "";
+  const told = copies && (copies.mean == null ? "all identical to their originals"
+    : `${copies.count} of ${copies.count + copies.others} identical to their originals; mean of the others: ${number(copies.mean, places)}${interval}`);
+  return [missing && `missing: ${missing}`, told, note].filter(Boolean).join("; ") || null;
+}
+/** The remark that several models have in common: it stands once, under the score's name; others stand in their cells. */
 function sharedNote(metric) {
-  const notes = new Set(data.models.map(model => model.scores[metric.key]?.note));
+  const notes = new Set(data.models.map(model => remark(model.scores[metric.key], metric.places)));
   return data.models.length > 1 && notes.size === 1 ? [...notes][0] : null;
 }
 const note = text => text ? h("small", { class: "note" }, text) : null;
@@ -144,7 +162,7 @@ function scores() {
       return h("td", { class: winners.has(i) ? "best" : null }, text, winners.has(i) ? hidden(" (best)") : null,
         score.low != null && score.high != null ? h("small", {}, `${number(score.low, metric.places)} – ${number(score.high, metric.places)}`) : null,
         score.error != null ? h("small", {}, `± ${number(score.error, metric.places)}`) : null,
-        shared ? null : note(score.note));
+        shared ? null : note(remark(score, metric.places)));
     });
     return h("tr", {}, h("th", { scope: "row" }, term(
       [metric.name, metric.unit ? h("span", { class: "unit" }, metric.unit) : null, arrow(metric)], explanation(metric)), note(shared)), cells);
@@ -159,7 +177,8 @@ function scores() {
     data.models.length > 1 && "Bold on a tint: the best of its row, as far as the digits tell.",
     all.some(s => s.low != null) && "Below a score: its 95 % bootstrap interval.",
     all.some(s => s.error != null) && "±: what the score's explanation says.",
-    all.some(s => s.infinite) && "∞: identical to the originals.",
+    all.some(s => value(s.value) === Infinity) && "∞: infinite, for outputs that are identical to their originals.",
+    data.models.some(model => data.metrics.some(metric => total(model, metric) == null)) && "–: missing, for the reason given.",
     "Rest the pointer on a score's name, tap it or focus it for what it means.",
   ].filter(Boolean).join(" ");
 }
@@ -238,16 +257,18 @@ function histogram(metric) {
   const finite = lists.map(list => Float64Array.from(list.filter(Number.isFinite)).sort());
   const pool = Float64Array.from(finite.flatMap(list => [...list])).sort();
   const bins = binning(pool, pool.length / finite.filter(list => list.length).length);
-  const facts = lists.map((list, i) => distribution(list, finite[i], metric.places));
-  return h("figure", {}, h("figcaption", {}, h("strong", {}, metric.name)), chart(metric, bins, finite.map(bins.count), facts),
+  const facts = data.models.map((model, i) => distribution(model, metric, lists[i], finite[i]));
+  return h("figure", {}, h("figcaption", {}, h("strong", {}, imageName(metric))), chart(metric, bins, finite.map(bins.count), facts),
     h("figcaption", {}, h("ul", {}, facts.map((fact, i) => h("li", {}, swatch(i), h("bdi", {}, data.models[i].name), `: ${fact}`)))));
 }
 /** Median and range of a model's scores, and what the histogram leaves out of them. */
-function distribution(list, finite, places) {
+function distribution(model, metric, list, finite) {
   const endless = list.filter(v => v === Infinity).length, none = list.filter(v => v == null).length;
-  const at = q => number(quantile(finite, q), places);
+  const reasons = [...new Set(list.flatMap((v, i) => v == null ? [why(model, metric, i)] : []))];
+  const told = reasons.slice(0, 3).join("; ") + (reasons.length > 3 ? "; …" : "");
+  const at = q => number(quantile(finite, q), metric.places);
   return [finite.length === 0 ? "no finite score" : at(0) === at(1) ? `all at ${at(0)}` : `median ${at(0.5)}, 5–95 % ${at(0.05)} to ${at(0.95)}`,
-    endless && `${endless} identical (∞), not drawn`, none && `${none} without a score`].filter(Boolean).join("; ");
+    endless && `${endless} identical (∞), not drawn`, none && `${none} missing (${told})`].filter(Boolean).join("; ");
 }
 function chart(metric, { low, high, edge }, counts, facts) {
   const most = Math.max(...counts.flat(), 1);
@@ -265,9 +286,9 @@ function chart(metric, { low, high, edge }, counts, facts) {
   const hover = b => svg("rect", { class: "bin", x: x(edge(b)), width: x(edge(b + 1)) - x(edge(b)), y: box.top, height: box.bottom - box.top },
     svg("title", {}, [`${+edge(b).toFixed(places)} to ${+edge(b + 1).toFixed(places)}`, ...data.models.map((model, i) => `${model.name}: ${counts[i][b]}`)].join("\n")));
   const summary = facts.map((fact, i) => `${data.models[i].name}: ${fact}`).join(". ");
-  return svg("svg", { class: "chart", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `Histogram of ${withUnit(metric)}. ${summary}` },
+  return svg("svg", { class: "chart", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `Histogram of ${imageNameWithUnit(metric)}. ${summary}` },
     ticks(0, most, 4).filter(t => Number.isInteger(t.at)).map(across), ticks(low, high, 6).map(along),
-    text((box.left + box.right) / 2, H - 6, `${withUnit(metric)}${metric.better ? `, ${metric.better} is better` : ""}`),
+    text((box.left + box.right) / 2, H - 6, `${imageNameWithUnit(metric)}${metric.better ? `, ${metric.better} is better` : ""}`),
     text(0, 0, "images", { transform: `translate(11 ${(box.top + box.bottom) / 2}) rotate(-90)` }),
     counts.map((found, i) => svg("path", { d: outline(found), ...look(i), fill: `var(--m${i % 8})`, "fill-opacity": 0.08 })),
     counts[0].map((_, b) => hover(b)));
@@ -291,7 +312,7 @@ function everyImage() {
   if (!metrics.length) return;
   byId("list-shown").parentElement.hidden = !data.shown.length;
   data.shown.forEach((shown, i) => list.places.has(shown.index) || list.places.set(shown.index, i));
-  byId("list-metric").append(...metrics.map(m => h("option", { value: m.key }, withUnit(m))));
+  byId("list-metric").append(...metrics.map(m => h("option", { value: m.key }, imageNameWithUnit(m))));
   const choose = () => {
     list.metric = metrics.find(m => m.key === byId("list-metric").value);
     list.descending = list.metric.better === "lower"; // The worst come first.
@@ -341,9 +362,10 @@ function page() {
     const values = columns.map((_, column) => cell(i, column)), winners = best(list.metric, values.slice(0, data.models.length));
     const place = list.places.get(i), title = h("bdi", {}, nameOf(i));
     return h("tr", {}, h("th", { scope: "row" }, place == null ? title : h("a", { href: `#shown-${place}` }, title)),
-      values.map((v, column) => h("td", { class: winners.has(column) ? "best" : null }, number(v, list.metric.places))));
+      values.map((v, column) => h("td", { class: winners.has(column) ? "best" : null }, number(v, list.metric.places),
+        v == null && column < data.models.length ? h("small", { class: "note" }, why(data.models[column], list.metric, i)) : null)));
   });
-  section.querySelector("table").replaceChildren(h("caption", { class: "hidden" }, `${withUnit(list.metric)} of every image`),
+  section.querySelector("table").replaceChildren(h("caption", { class: "hidden" }, `${imageNameWithUnit(list.metric)} of every image`),
     h("thead", {}, h("tr", {}, heading("Image", -1), columns.map(heading))), h("tbody", {}, body));
   const all = list.rows.length, told = n => n.toLocaleString("en");
   byId("list-count").textContent = all === 0 ? "No image matches." : all <= PAGE ? count(all, "image")
@@ -565,9 +587,9 @@ function listen(it) {
 function facts(index, m) {
   const rows = perImage().map(metric => {
     const values = data.models.map(model => each(model, metric, index));
-    const text = number(values[m], metric.places) + (metric.unit && values[m] != null ? ` ${metric.unit}` : "");
-    return best(metric, values).has(m) ? [h("dt", {}, metric.name), h("dd", { class: "best" }, text, hidden(" (best)"))]
-      : [h("dt", {}, metric.name), h("dd", {}, text)];
+    const text = values[m] == null ? `missing: ${why(data.models[m], metric, index)}` : number(values[m], metric.places) + (metric.unit ? ` ${metric.unit}` : "");
+    return best(metric, values).has(m) ? [h("dt", {}, imageName(metric)), h("dd", { class: "best" }, text, hidden(" (best)"))]
+      : [h("dt", {}, imageName(metric)), h("dd", {}, text)];
   });
   return h("dl", { class: "facts" }, rows);
 }

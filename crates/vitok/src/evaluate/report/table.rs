@@ -75,43 +75,96 @@ impl Report {
         format!("{}, {count} {images}", self.protocol.name)
     }
 
-    /// What must be known to compare the scores with others, a line each, below the table.
+    /// What must be known to read the table and to compare the scores with others, a line each, below it.
     pub fn footnotes(&self) -> Vec<String> {
         let protocol = &self.protocol;
         let networks = self.networks.iter();
         let networks = networks.map(|used| format!("{}: {}, SHA-256 {}", used.name, used.file, used.sha256));
-        let mut lines = protocol.text.clone();
+        let mut lines = self.remarks();
+        lines.extend(protocol.text.iter().cloned());
         lines.extend(networks);
         lines.push(format!(
             "Originals: {}, {} of them, pixels {}",
             protocol.reference, protocol.reference_count, protocol.reference_hash
         ));
-        lines.push(
-            "In brackets: 95 % intervals by resampling the images. ± is what the score's line in the report says"
-                .into(),
-        );
+        let mut scores = self.models.iter().flat_map(|model| model.scores.values());
+        if scores.any(|score| score.low.is_some() || score.error.is_some()) {
+            lines.push(
+                "In brackets: 95 % intervals by resampling the images. ± is what the score's line in the report says"
+                    .into(),
+            );
+        }
+        lines
+    }
+
+    /// What cells cannot say: why a score is missing, what it is of. A remark that several candidates share is made once.
+    fn remarks(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for metric in &self.metrics {
+            let remarks = self.models.iter().filter_map(|model| {
+                let remark = remark(model.scores.get(&metric.key)?)?;
+                Some((model.name.as_str(), remark))
+            });
+            let remarks: Vec<(&str, String)> = remarks.collect();
+            let shared = remarks.len() == self.models.len() && remarks.iter().all(|(_, text)| *text == remarks[0].1);
+            match (shared, remarks.first()) {
+                (true, Some((_, text))) => lines.push(format!("{}: {text}", metric.name)),
+                _ => lines.extend(
+                    remarks
+                        .iter()
+                        .map(|(model, text)| format!("{} of {model}: {text}", metric.name)),
+                ),
+            }
+        }
         lines
     }
 }
 
+/// What must be said of a score beside its cell.
+fn remark(score: &Score) -> Option<String> {
+    if let Some(reason) = &score.missing {
+        return Some(format!("none, {reason}"));
+    }
+    let copies = score.copies.as_ref().map(|copies| match copies.mean {
+        None => "infinite, all outputs equal their originals".to_owned(),
+        Some(mean) => format!(
+            "infinite, {} of {} outputs equal their originals; the mean of the others is {}",
+            copies.count,
+            copies.count + copies.others,
+            with_interval(mean, copies.low, copies.high)
+        ),
+    });
+    let all: Vec<String> = copies.into_iter().chain(score.note.clone()).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
 fn cell(score: &Score) -> String {
     let Some(value) = score.value else {
-        return if score.infinite { "inf".into() } else { "-".into() };
+        return "-".into();
     };
+    if value.is_infinite() {
+        let others = score.copies.as_ref();
+        let others = others.and_then(|copies| Some(format!(" ({} equal, others {:.2})", copies.count, copies.mean?)));
+        return format!("inf{}", others.unwrap_or_default());
+    }
     if value != 0.0 && value.abs() < 1e-4 {
         let error = score.error.map(|error| format!(" ± {error:.1e}"));
         return format!("{value:.3e}{}", error.unwrap_or_default());
     }
     let decimals = decimals(value);
-    let range = match (score.low, score.high) {
-        (Some(low), Some(high)) => format!(" ({low:.decimals$}–{high:.decimals$})"),
-        _ => String::new(),
-    };
     let error = match score.error {
         Some(error) => format!(" ± {error:.decimals$}"),
         None => String::new(),
     };
-    format!("{value:.decimals$}{range}{error}")
+    format!("{}{error}", with_interval(value, score.low, score.high))
+}
+
+fn with_interval(value: f64, low: Option<f64>, high: Option<f64>) -> String {
+    let decimals = decimals(value);
+    match (low, high) {
+        (Some(low), Some(high)) => format!("{value:.decimals$} ({low:.decimals$}–{high:.decimals$})"),
+        _ => format!("{value:.decimals$}"),
+    }
 }
 
 /// Decimals that show about four digits.
@@ -125,12 +178,29 @@ fn decimals(value: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::report::document::ExactCopies;
 
     #[test]
     fn cells_show_four_digits() {
         let cells = [1024.0, 133.34, 28.4712, 0.8872, 0.0, 0.00012].map(|value| cell(&Score::of(value)));
         assert_eq!(cells, ["1024", "133.3", "28.47", "0.8872", "0.00", "0.000120"]);
         assert_eq!(cell(&Score::of(f64::INFINITY)), "inf");
+        let copies = ExactCopies {
+            count: 3,
+            others: 95,
+            mean: Some(28.471),
+            low: Some(24.75),
+            high: Some(31.7),
+        };
+        let partly = Score {
+            copies: Some(copies),
+            ..Score::of(f64::INFINITY)
+        };
+        assert_eq!(cell(&partly), "inf (3 equal, others 28.47)");
+        assert_eq!(
+            remark(&partly).as_deref(),
+            Some("infinite, 3 of 98 outputs equal their originals; the mean of the others is 28.47 (24.75–31.70)")
+        );
         assert_eq!(cell(&Score::none("why".into())), "-");
         let interval = Score {
             low: Some(24.75),

@@ -1,29 +1,36 @@
 //! The report as files.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use csv::WriterBuilder;
 
-use super::document::Report;
+use super::document::{ModelScores, Report};
 use crate::files::write_atomically;
 use crate::media::write_image;
 use crate::{Error, Result};
 
+/// The file of the report as JSON.
+pub(in crate::evaluate) const SCORES_FILE: &str = "scores.json";
+
 impl Report {
     /// Writes `scores.json`; `images.csv` (a line for each image, a column for each candidate's score) where there are
-    /// scores of images; `report.html`, which opens from disk; and `sheet.png`.
+    /// scores of images; `report.html`, which opens from disk; and `sheet.png`. Of an earlier report nothing stays.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn write(&self, folder: &Path) -> Result<()> {
-        write(&folder.join("scores.json"), &self.to_json()?)?;
-        if self.metrics.iter().any(|metric| metric.per_image) {
-            write(&folder.join("images.csv"), &self.to_csv()?)?;
+        write(&folder.join(SCORES_FILE), &self.to_json()?)?;
+        let table = folder.join("images.csv");
+        match self.metrics.iter().any(|metric| metric.per_image) {
+            true => write(&table, &self.to_csv()?)?,
+            false => remove(&table)?,
         }
         write(&folder.join("report.html"), &self.to_html()?)?;
+        let sheet = folder.join("sheet.png");
         match &self.sheet {
-            Some(sheet) => write_image(&folder.join("sheet.png"), sheet),
-            None => Ok(()),
+            Some(image) => write_image(&sheet, image),
+            None => remove(&sheet),
         }
     }
 
@@ -37,31 +44,31 @@ impl Report {
         serde_json::to_string_pretty(&scores).map_err(internal)
     }
 
-    /// The scores of every image: a line for each, a column for each candidate and metric.
+    /// The scores of every image: a line for each, a column for each candidate and metric: a number, `inf`, or nothing
+    /// where it is missing, for the reason that the candidate's last column gives.
     fn to_csv(&self) -> Result<String> {
         let metrics: Vec<_> = self.metrics.iter().filter(|metric| metric.per_image).collect();
-        let columns: Vec<(String, _)> = (self.models.iter())
-            .flat_map(|model| {
-                let metrics = metrics.iter();
-                metrics.map(move |metric| {
-                    (
-                        format!("{} {}", model.name, metric.key),
-                        model.per_image.get(&metric.key),
-                    )
-                })
-            })
-            .collect();
+        let mut columns = Vec::new();
+        for model in &self.models {
+            for metric in &metrics {
+                let scores = model.per_image.get(&metric.key).into_iter().flatten();
+                let texts = scores.map(|score| score.map(|v| v.to_string()).unwrap_or_default());
+                columns.push((format!("{} {}", model.name, metric.key), texts.collect::<Vec<_>>()));
+            }
+            if !model.missing.is_empty() {
+                columns.push((format!("{} missing", model.name), model.reasons(self.images.len())));
+            }
+        }
         let mut lines = WriterBuilder::new().from_writer(Vec::new());
         let names = columns.iter().map(|(name, _)| name.as_str());
         lines
             .write_record(std::iter::once("image").chain(names))
             .map_err(internal)?;
         for (index, image) in self.images.iter().enumerate() {
-            let values = columns.iter().map(|(_, values)| {
-                let value = values.and_then(|values| values[index]);
-                value.map(|v| v.to_string()).unwrap_or_default()
-            });
-            let line = std::iter::once(image.clone()).chain(values);
+            let texts = columns
+                .iter()
+                .map(|(_, texts)| texts.get(index).map_or("", String::as_str));
+            let line = std::iter::once(image.as_str()).chain(texts);
             lines.write_record(line).map_err(internal)?;
         }
         let bytes = lines.into_inner().map_err(internal)?;
@@ -82,10 +89,41 @@ impl Report {
     }
 }
 
+impl ModelScores {
+    /// For each image which of its scores are missing, and why.
+    fn reasons(&self, images: usize) -> Vec<String> {
+        let mut reasons = vec![String::new(); images];
+        for missing in &self.missing {
+            let all = missing.metrics.len() == self.per_image.len();
+            let text = match all {
+                true => missing.reason.clone(),
+                false => format!("{}: {}", missing.metrics.join(", "), missing.reason),
+            };
+            for &image in &missing.images {
+                let Some(reason) = reasons.get_mut(image) else {
+                    continue;
+                };
+                *reason = match reason.as_str() {
+                    "" => text.clone(),
+                    before => format!("{before}; {text}"),
+                };
+            }
+        }
+        reasons
+    }
+}
+
 fn internal(error: impl std::fmt::Display) -> Error {
     Error::Internal(format!("a report cannot be serialized: {error}"))
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
     write_atomically(path, |file| file.write_all(text.as_bytes()))
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path, "remove", error)),
+        _ => Ok(()),
+    }
 }

@@ -25,14 +25,23 @@ use crate::{Error, Result};
 /// As [`read_image`](super::read_image); [`Error::ImageTooLarge`] too if the frames together exceed the limit, and
 /// [`Error::InvalidArgument`] if `max_frames` is zero.
 pub fn read_clip(path: &Path, options: &ReadOptions, max_frames: usize) -> Result<Clip> {
-    if max_frames == 0 {
-        return Err(Error::InvalidArgument("cannot read 0 frames".to_owned()));
-    }
     let source = EncodedImage::read(path, options)?;
     source.guarded(|| decode(&source, options, max_frames))
 }
 
+/// [`read_clip`] of a file that is in memory already; `name` is for messages.
+///
+/// # Errors
+/// As [`read_clip`].
+pub fn decode_clip(name: &Path, bytes: Vec<u8>, options: &ReadOptions, max_frames: usize) -> Result<Clip> {
+    let source = EncodedImage::of_bytes(name, bytes, options)?;
+    source.guarded(|| decode(&source, options, max_frames))
+}
+
 fn decode(source: &EncodedImage<'_>, options: &ReadOptions, max_frames: usize) -> Result<Clip> {
+    if max_frames == 0 {
+        return Err(Error::InvalidArgument("cannot read 0 frames".to_owned()));
+    }
     let bytes = Cursor::new(source.bytes.as_slice());
     let failed = |e| source.decoding_error(e);
     let still = match source.format {

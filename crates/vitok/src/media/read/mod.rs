@@ -20,7 +20,7 @@ use encoded::EncodedImage;
 pub use clip::{ClipOptions, ClipResize};
 pub use color::Alpha;
 pub use find::{READABLE_EXTENSIONS, find_images, is_image_path};
-pub use frames::read_clip;
+pub use frames::{decode_clip, read_clip};
 
 /// What to do with an image file beyond decoding it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +84,15 @@ pub fn image_size(path: &Path, options: &ReadOptions) -> Result<Size> {
         source.check_size((width, height))?;
         Ok(Size::new(width as usize, height as usize))
     })
+}
+
+/// The bytes of an image file, for [`decode_image`] and [`decode_clip`]: who must know which bytes an image was made of
+/// reads in these two steps.
+///
+/// # Errors
+/// As [`read_image`], as far as the first bytes and the size of the file tell.
+pub fn read_encoded(path: &Path, options: &ReadOptions) -> Result<Vec<u8>> {
+    Ok(EncodedImage::read(path, options)?.bytes)
 }
 
 /// [`read_image`] of a file that is in memory already; `name` is for messages.

@@ -55,6 +55,7 @@ impl Codec for Bicubic {
                 clip: clip.clone().map(down_up)?,
                 values: Some(values),
                 bytes: values,
+                quality: None,
             })
         };
         clips.iter().map(one).collect()

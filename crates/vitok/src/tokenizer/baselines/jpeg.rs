@@ -30,10 +30,11 @@ impl Codec for Jpeg {
         let one = |clip: &Clip| -> Result<Reconstruction> {
             let shape = clip.shape();
             let most = BYTES * self.size.values(shape) / shape.frames;
-            let mut bytes = 0;
+            let (mut bytes, mut lowest) = (0, 100);
             let frame = |frame: Image| {
-                let file = encode_within(&frame, most)?;
+                let (quality, file) = encode_within(&frame, most)?;
                 bytes += file.len();
+                lowest = lowest.min(quality);
                 decode_image(Path::new("a JPEG"), file, &ReadOptions::default())
             };
             let clip = clip.clone().map(frame)?;
@@ -41,6 +42,7 @@ impl Codec for Jpeg {
                 clip,
                 values: None,
                 bytes,
+                quality: Some(lowest),
             })
         };
         clips.iter().map(one).collect()
@@ -51,8 +53,8 @@ impl Codec for Jpeg {
     }
 }
 
-/// The file of highest quality with at most `bytes` bytes, found by bisection.
-fn encode_within(image: &Image, bytes: usize) -> Result<Vec<u8>> {
+/// The highest quality whose file has at most `bytes` bytes, found by bisection, and that file.
+fn encode_within(image: &Image, bytes: usize) -> Result<(u8, Vec<u8>)> {
     let mut best = encode(image, 1)?;
     let (mut low, mut high) = (1u8, 100u8);
     while low < high {
@@ -64,7 +66,7 @@ fn encode_within(image: &Image, bytes: usize) -> Result<Vec<u8>> {
             high = middle - 1;
         }
     }
-    Ok(best)
+    Ok((low, best))
 }
 
 fn encode(image: &Image, quality: u8) -> Result<Vec<u8>> {

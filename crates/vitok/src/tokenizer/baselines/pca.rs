@@ -121,6 +121,15 @@ impl Pca {
         self.components.len() / self.mean.len()
     }
 
+    /// SHA-256 of all its values. Those of the mean come first, and tell the patch size too.
+    fn hash(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for value in self.mean.iter().chain(&self.components) {
+            hash.update(value.to_le_bytes());
+        }
+        hash.finalize().into()
+    }
+
     /// Whether a file holds one.
     pub(in crate::tokenizer) fn is_pca(path: &Path) -> bool {
         TensorFile::open(path).is_ok_and(|file| file.shape(COMPONENTS).is_some())
@@ -220,15 +229,15 @@ impl Codec for Pca {
 
 impl Tokenizer for Pca {
     fn info(&self) -> TokenizerInfo {
-        let mut hash = Sha256::new();
-        for value in self.mean.iter().chain(&self.components) {
-            hash.update(value.to_le_bytes());
-        }
         TokenizerInfo {
             kind: "pca".into(),
             name: self.name(),
-            fingerprint: hexadecimal(&hash.finalize()[..8]),
+            fingerprint: hexadecimal(&self.hash()[..8]),
         }
+    }
+
+    fn digest(&self) -> Result<String> {
+        Ok(hexadecimal(&self.hash()))
     }
 
     fn latent_shape(&self, shape: ClipShape) -> (TokenGrid, usize) {

@@ -1,10 +1,15 @@
-//! Which encoder made some latents.
+//! Hashes of weights: which encoder made some latents, and whether a model is the same as before.
 
 use std::collections::BTreeMap;
 
+use bytemuck::cast_slice;
 use sha2::{Digest, Sha256};
 
+use super::config::ModelConfig;
+use super::network::Network;
 use crate::files::hexadecimal;
+use crate::nn::params;
+use crate::{Error, Result};
 
 /// Identifies the encoder: a hash of its tensors' names, shapes and up to 64 values of each.
 ///
@@ -39,4 +44,25 @@ impl Fingerprint {
         }
         hexadecimal(&hash.finalize()[..8])
     }
+}
+
+/// SHA-256 of a model: its config, and every value of every parameter with its path and shape.
+pub(super) fn digest(config: &ModelConfig, network: &Network) -> Result<String> {
+    let config = serde_json::to_vec(config).map_err(|e| Error::Internal(format!("a config is no JSON: {e}")))?;
+    let mut hash = Sha256::new();
+    hash.update(config);
+    let mut outcome = Ok(());
+    params::for_each(network, |path, shape, parameter| {
+        if outcome.is_err() {
+            return;
+        }
+        match parameter.reader()() {
+            Ok(values) => {
+                hash.update(format!("{path} {shape:?}"));
+                hash.update(cast_slice::<f32, u8>(&values));
+            }
+            Err(error) => outcome = Err(error),
+        }
+    });
+    outcome.map(|()| hexadecimal(&hash.finalize()))
 }

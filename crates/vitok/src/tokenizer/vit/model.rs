@@ -6,7 +6,7 @@ use super::activations::Activations;
 use super::bottleneck::EncoderOutput;
 use super::config::ModelConfig;
 use super::count::Counts;
-use super::fingerprint::Fingerprint;
+use super::fingerprint::{Fingerprint, digest};
 use super::network::{Decoder, Encoder, Network, tensor_name};
 use crate::device::to_host;
 use crate::media::{Clip, ClipShape, clip_from_tensor, clip_to_tensor};
@@ -242,6 +242,10 @@ impl Tokenizer for VitTokenizer {
             name: self.config.variant.clone(),
             fingerprint: self.fingerprint.clone(),
         }
+    }
+
+    fn digest(&self) -> Result<String> {
+        digest(&self.config, &self.network)
     }
 
     fn latent_shape(&self, shape: ClipShape) -> (TokenGrid, usize) {
