@@ -5,6 +5,7 @@
 mod boundaries;
 mod conv;
 mod data;
+mod dtypes;
 mod evaluate;
 mod features;
 mod golden;
