@@ -10,6 +10,7 @@ mod evaluate;
 mod features;
 mod golden;
 mod hub;
+mod hub_environment;
 mod image_metrics;
 mod invariance;
 mod kernels;
