@@ -90,10 +90,10 @@ pub(crate) fn cache_home() -> Option<PathBuf> {
     Some(folders.cache_dir())
 }
 
-/// A path with a leading `~/` replaced by the home folder.
-pub(crate) fn expand_home(path: &str) -> PathBuf {
-    match (path.strip_prefix("~/"), home()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => Path::new(path).to_owned(),
+/// A path with a leading `~` replaced by the home folder.
+pub(crate) fn expand_home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), home()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
     }
 }

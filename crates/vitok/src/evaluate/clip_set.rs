@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::protocol::Protocol;
 use crate::data::Dataset;
-use crate::files::{find_files, hexadecimal};
-use crate::media::{Clip, Image, ReadOptions, is_image_path, read_clip, read_image};
+use crate::files::{FileFault, find_files, hexadecimal, hidden_text, printable, real_path};
+use crate::media::{Clip, Image, ReadOptions, is_image_path, jumps_of_frames, read_clip, read_image};
 use crate::{Error, Result};
 
 /// A set of clips that are not read yet; images are clips of one frame.
@@ -17,6 +17,8 @@ pub(super) struct ClipSet {
     options: ReadOptions,
     protocol: Protocol,
     max_frames: usize,
+    /// What is wrong with folders of clips but does not stop the rest.
+    warnings: Vec<String>,
 }
 
 struct Entry {
@@ -34,6 +36,8 @@ enum Place {
     Animation(PathBuf),
     /// Still images, a frame each.
     Frames(Vec<PathBuf>),
+    /// A folder that cannot be searched.
+    Nowhere(FileFault),
 }
 
 /// How a set is read.
@@ -57,6 +61,7 @@ impl ClipSet {
             options: options.protocol.read_options(options.max_pixels),
             protocol: options.protocol,
             max_frames: options.max_frames,
+            warnings: Vec::new(),
         };
         for input in inputs {
             let excluded = match options.exclude {
@@ -87,7 +92,7 @@ impl ClipSet {
         for (index, sample) in dataset.samples().iter().enumerate() {
             if is_input(Path::new(&sample.name)) {
                 self.entries.push(Entry {
-                    key: key(Path::new(input), Path::new(&sample.name)),
+                    key: sample.key(),
                     name: sample.name.clone(),
                     place: Place::Image { dataset: number, index },
                 });
@@ -98,19 +103,31 @@ impl ClipSet {
     }
 
     fn add_clips(&mut self, input: &Path, is_input: impl Fn(&Path) -> bool) -> Result<()> {
+        let found = find_files(input, is_image_path)?;
+        let hidden = hidden_text(&found.hidden).map(|text| format!("{}: {text}", printable(input)));
+        self.warnings.extend(hidden);
         let mut folders: Vec<(PathBuf, Vec<PathBuf>)> = Vec::new();
-        for file in find_files(input, is_image_path)?
-            .into_iter()
-            .filter(|file| is_input(file))
-        {
-            let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+        for file in found.files.into_iter().filter(|file| is_input(&file.path)) {
+            if let Some(fault @ FileFault::Unsearchable(_)) = file.fault {
+                self.entries.push(Entry {
+                    key: key(input, &file.path),
+                    name: printable(&file.path),
+                    place: Place::Nowhere(fault),
+                });
+                continue;
+            }
+            let folder = file.path.parent().unwrap_or(Path::new("")).to_owned();
             match folders.iter_mut().find(|(name, _)| *name == folder) {
-                Some((_, files)) => files.push(file),
-                None => folders.push((folder, vec![file])),
+                Some((_, files)) => files.push(file.path),
+                None => folders.push((folder, vec![file.path])),
             }
         }
         for (folder, files) in folders {
-            let first_is_animated = files.first().is_some_and(|file| self.is_animation(file));
+            let first = files.iter().find(|file| file.is_file());
+            let first_is_animated = first.is_some_and(|file| self.is_animation(file));
+            if !first_is_animated {
+                self.warn_of_jumps(&folder, &files);
+            }
             let clips: Vec<(PathBuf, Place)> = match first_is_animated {
                 true => files
                     .into_iter()
@@ -120,11 +137,27 @@ impl ClipSet {
             };
             self.entries.extend(clips.into_iter().map(|(path, place)| Entry {
                 key: key(input, &path),
-                name: path.display().to_string(),
+                name: printable(&path),
                 place,
             }));
         }
         Ok(())
+    }
+
+    /// Says so where the numbers of the frames that are read have gaps.
+    fn warn_of_jumps(&mut self, folder: &Path, files: &[PathBuf]) {
+        let read = &files[..files.len().min(self.max_frames)];
+        let jumps = jumps_of_frames(read);
+        if let Some((before, after)) = jumps.first() {
+            let more = match jumps.len() - 1 {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            self.warnings.push(format!(
+                "{}: frames are missing: their numbers jump from {before} to {after}{more}",
+                printable(folder)
+            ));
+        }
     }
 
     fn is_animation(&self, file: &Path) -> bool {
@@ -153,14 +186,15 @@ impl ClipSet {
 
     /// What is wrong with the datasets but does not stop the rest.
     pub(super) fn warnings(&self) -> impl Iterator<Item = &str> {
-        self.datasets.iter().flat_map(Dataset::warnings).map(String::as_str)
+        let warnings = self.datasets.iter().flat_map(Dataset::warnings);
+        warnings.chain(&self.warnings).map(String::as_str)
     }
 
     /// What tells each file from all others, however it was named: its true path.
     pub(super) fn identities(&self) -> Vec<String> {
         let true_path = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
         let files = self.entries.iter().flat_map(|entry| match &entry.place {
-            Place::Image { .. } => [].as_slice(),
+            Place::Image { .. } | Place::Nowhere(_) => [].as_slice(),
             Place::Animation(file) => std::slice::from_ref(file),
             Place::Frames(files) => files,
         });
@@ -209,6 +243,12 @@ impl ClipSet {
                 let frames = paths.iter().take(self.max_frames).map(|path| read_image(path, options));
                 (frames.collect::<Result<_>>()?, None)
             }
+            Place::Nowhere(fault) => {
+                return Err(Error::Image {
+                    path: self.name(index).into(),
+                    reason: fault.to_string(),
+                });
+            }
         };
         // Frames of different sizes are of one size once they are cropped.
         let frames = frames.into_iter().map(|frame: Image| self.protocol.crop(frame));
@@ -240,17 +280,5 @@ fn below(out: &Path, input: &Path) -> Result<Option<PathBuf>> {
         }),
         Ok(rest) => Ok(Some(input.join(rest))),
         Err(_) => Ok(None),
-    }
-}
-
-/// The path without links, as far as it exists.
-fn real_path(path: &Path) -> PathBuf {
-    if let Ok(path) = path.canonicalize() {
-        return path;
-    }
-    match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => real_path(parent).join(name),
-        (Some(_), Some(name)) => real_path(Path::new(".")).join(name),
-        _ => path.to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop where it stands
 
+mod bad_entries;
 mod boundaries;
 mod conv;
 mod data;
