@@ -7,7 +7,7 @@ use vitok::media::ReadOptions;
 
 fuzz_target!(|bytes: &[u8]| {
     vitok_fuzz::with_file("shard.tar", bytes, |path| {
-        let Ok(dataset) = Dataset::open(&path.to_string_lossy()) else {
+        let Ok(dataset) = Dataset::open(path) else {
             return;
         };
         // Decoders are fuzzed by their own projects; small images keep this one quick.

@@ -68,6 +68,7 @@ pub fn words(remedy: &Remedy) -> String {
         Remedy::AcceptChanges => "undo that to continue the same run, or give --accept-changes too".into(),
         Remedy::NameVariant => "name it with --variant".into(),
         Remedy::StoreF32 => "store f32 with --dtype f32; or check the model".into(),
+        Remedy::StoreAs(dtypes) => format!("store it with --dtype {}", dtypes.join(" or --dtype ")),
         Remedy::AllowOtherTokenizer => "use that one; or decode all the same with --any-model".into(),
         Remedy::LowerLearningRate => "resume with --resume RUN --accept-changes and a smaller train.lr, or clip the gradient \
              (train.grad_clip); where the newest checkpoint is ruined already, remove its folder to resume from the one \

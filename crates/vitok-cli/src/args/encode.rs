@@ -11,15 +11,17 @@ const HELP: &str = "Examples:
   vitok encode photo.jpg --model 350M-f16x64
   vitok encode photos/ more/*.png --model ./my-model -o latents/
   vitok encode anim.gif --frames 16 --model ./my-video-model
+  vitok encode \"train-{000..099}.tar\" list.txt --model ./my-model
 
-A file becomes OUT/NAME.safetensors; what lies in a folder keeps its place below it. Read one in Python:
+A file becomes OUT/NAME.safetensors; what lies in a folder, list or shard keeps its place below it.
+Read one in Python:
   from safetensors import safe_open
   f = safe_open(\"NAME.safetensors\", \"np\"); z, info = f.get_tensor(\"latents\"), f.metadata()";
 
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct EncodeArgs {
-    /// Images and folders
+    /// Images, folders, lists of paths, tar shards
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
     #[command(flatten)]

@@ -17,7 +17,7 @@ reconstruction and 5 times their difference.";
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct ReconstructArgs {
-    /// Images and folders
+    /// Images, folders, lists of paths, tar shards
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
     #[command(flatten)]

@@ -13,7 +13,7 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<Outcome> {
     let device = vitok::open_device("cpu")?;
     let config = args.variant.as_deref().map(model::config_of).transpose()?;
     let tokenizer = VitTokenizer::load(&model::locate(&args.model)?, LoadPart::Both, config, &device)?;
-    tokenizer.save(&args.out, args.format.into(), args.dtype.into())?;
+    model::save(&tokenizer, &args.out, args.format, args.dtype)?;
     terminal::line(&format!("{}: {}", args.out.display(), tokenizer.config().variant))?;
     Ok(Outcome::Done)
 }

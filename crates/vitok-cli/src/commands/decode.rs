@@ -1,5 +1,6 @@
 //! `vitok decode`
 
+use vitok::files::printable;
 use vitok::pipeline::{DecodeOptions, decode_files};
 use vitok::tokenizer::LoadPart;
 
@@ -18,7 +19,7 @@ pub fn run(args: &DecodeArgs) -> anyhow::Result<Outcome> {
     let results = decode_files(&*tokenizer, &args.inputs, &options, &Terminal::new());
     report(&results, args.json, &["image", "pixels", "ms"], |file| {
         vec![
-            file.output.display().to_string(),
+            printable(&file.output),
             file.shape.to_string(),
             milliseconds(file.seconds),
         ]

@@ -1,5 +1,6 @@
 //! `vitok encode`
 
+use vitok::files::printable;
 use vitok::pipeline::{EncodeOptions, encode_files};
 use vitok::tokenizer::LoadPart;
 
@@ -22,7 +23,7 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<Outcome> {
         &["latents", "pixels", "tokens", "value bytes", "ms"],
         |file| {
             vec![
-                file.output.display().to_string(),
+                printable(&file.output),
                 file.shape.to_string(),
                 file.grid.tokens().to_string(),
                 file.bytes.to_string(),

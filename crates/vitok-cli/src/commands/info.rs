@@ -20,8 +20,9 @@ pub fn run(args: &InfoArgs) -> anyhow::Result<Outcome> {
         None if is_spec => model::config_of(name)?,
         // A variant's name may look like a repository's.
         None => model::config_of(name).or_else(|error| match model::locate(name) {
-            Ok(folder) => config_of_files(&folder),
-            Err(_) => Err(error),
+            Ok(folder) => Ok(config_of_files(&folder)?),
+            Err(_) if model::looks_like_variant(name) => Err(error.into()),
+            Err(not_found) => Err(not_found),
         })?,
     };
     let (width, height) = args.size;

@@ -13,7 +13,7 @@ pub fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
     let config = model::config_of(&args.variant)?;
     check_target(&args.out)?;
     let tokenizer = VitTokenizer::random(config, args.seed, &vitok::open_device("cpu")?)?;
-    tokenizer.save(&args.out, args.format.into(), args.dtype.into())?;
+    model::save(&tokenizer, &args.out, args.format, args.dtype)?;
     terminal::line(&format!(
         "{} with random weights (seed {}) is in {}",
         tokenizer.config().variant,

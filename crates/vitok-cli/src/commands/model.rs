@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use vitok::tokenizer::vit::{ModelConfig, ModelSpec, VitTokenizer};
 use vitok::tokenizer::{LoadPart, Tokenizer, load as load_tokenizer};
-use vitok::weights::hub;
+use vitok::weights::{Dtype, Underflow, hub};
 
-use crate::args::ModelArgs;
+use crate::args::{ModelArgs, ModelFormat, WeightsDtype};
 use crate::terminal;
 
 /// The config of a variant name or of a TOML spec.
@@ -34,6 +34,37 @@ pub fn locate(name: &str) -> Result<PathBuf> {
         None => (name, None),
     };
     Ok(hub::Hub::from_env()?.cached(name, revision)?)
+}
+
+/// Whether a name that is none was meant as a variant: its last part is numbers, as in `S-B/4x16`.
+pub fn looks_like_variant(name: &str) -> bool {
+    let numbers = name.rsplit('/').next().unwrap_or(name);
+    name.contains('/') && numbers.chars().all(|c| c.is_ascii_digit() || c == 'x')
+}
+
+/// Writes a model, and says what the dtype loses.
+pub fn save(tokenizer: &VitTokenizer, out: &Path, format: ModelFormat, dtype: WeightsDtype) -> Result<()> {
+    let dtype = Dtype::from(dtype);
+    let lost = tokenizer.save(out, format.into(), dtype)?;
+    let worst = lost.iter().max_by(|a, b| share(a).total_cmp(&share(b)));
+    if let Some(worst) = worst {
+        terminal::warning(&format!(
+            "{}: {} loses {:.1} % of its values to 0 in {}, for which they are too small{}; --dtype bf16 or f32 keeps them",
+            out.display(),
+            worst.tensor,
+            100.0 * share(worst),
+            dtype.name(),
+            match lost.len() - 1 {
+                0 => String::new(),
+                others => format!(", and {others} other tensors lose some"),
+            }
+        ));
+    }
+    Ok(())
+}
+
+fn share(lost: &Underflow) -> f64 {
+    lost.zeros as f64 / lost.values as f64
 }
 
 /// Loads what `--model` names, or the part that is needed.

@@ -1,5 +1,6 @@
 //! `vitok reconstruct`
 
+use vitok::files::printable;
 use vitok::pipeline::{ReconstructOptions, reconstruct_files};
 use vitok::tokenizer::LoadPart;
 
@@ -27,7 +28,7 @@ pub fn run(args: &ReconstructArgs) -> anyhow::Result<Outcome> {
     ];
     let outcome = report(&results, args.json, &headers, |file| {
         vec![
-            file.output.display().to_string(),
+            printable(&file.output),
             file.shape.to_string(),
             format!("{:.2}", file.psnr),
             file.ssim.map_or("-".into(), |ssim| format!("{ssim:.4}")),

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
     /// Datasets to train on: folders of images, lists of paths (one a line), `.tar`, `.tar.gz` or `.tgz` shards (with
-    /// braces for several: `train-{000..099}.tar`), or images. An entry may be `{ path = "…", weight = 2.0 }` instead: its
+    /// braces for several: `train-{000..099}.tar`; `masks.tar#depth.png` takes that image of each sample), or images. An entry may be `{ path = "…", weight = 2.0 }` instead: its
     /// weight in the mixture, relative to the others'. Without weights every image is as likely; either all entries have
     /// one or none.
     pub train: Vec<DataSource>,
@@ -152,8 +152,8 @@ impl DataConfig {
     /// numbers of images. What is wrong with a dataset but does not stop the rest is a warning.
     ///
     /// # Errors
-    /// As [`check`](Self::check) and [`Dataset::open`]; [`Error::Data`] if more than `loader.max_bad_fraction` of a list's
-    /// files are missing.
+    /// As [`check`](Self::check) and [`Dataset::open`]; [`Error::Data`] if more than `loader.max_bad_fraction` of a
+    /// dataset's files cannot be read.
     pub fn open(&self, observer: &dyn Observer) -> Result<(Vec<Dataset>, Vec<f64>)> {
         self.check()?;
         let open = |source: &DataSource| {
@@ -178,7 +178,7 @@ impl DataConfig {
         Err(Error::Data {
             name: dataset.name().to_owned(),
             reason: format!(
-                "{missing} of {all} files are missing, more than data.loader.max_bad_fraction = {max_bad_fraction} allows"
+                "{missing} of {all} files cannot be read, more than data.loader.max_bad_fraction = {max_bad_fraction} allows"
             ),
         })
     }

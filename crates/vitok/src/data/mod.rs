@@ -12,11 +12,15 @@ mod augment;
 mod cache;
 mod config;
 mod dataset;
+mod listing;
 mod loader;
+mod open;
 pub mod prefetch;
 mod sample_reader;
 mod sampler;
+mod shard_pattern;
 mod shards;
+mod tar_index;
 mod work_queue;
 
 pub use augment::{Augment, Recipe};

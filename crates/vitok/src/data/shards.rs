@@ -1,9 +1,6 @@
-//! WebDataset shards: tar files in which the entries of one sample lie together and share their
-//! name up to the first dot.
-//!
-//! A shard is indexed once, by going from header to header; after that any entry can be read at any time, so that a
-//! shard can be shuffled like a folder.
+//! WebDataset shards: tar files, indexed once and read from anywhere, so that a shard can be shuffled like a folder.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -11,14 +8,10 @@ use std::sync::{Mutex, PoisonError};
 
 use flate2::read::MultiGzDecoder;
 
+use super::tar_index::{Range, TarEntry, TarIndex};
+use crate::files::{FileFault, hidden_part, path_of_bytes};
 use crate::media::is_image_path;
 use crate::{Error, Result};
-
-/// Tar files are made of blocks of this many bytes.
-const BLOCK: u64 = 512;
-
-/// A brace expression may stand for this many shards.
-const MOST_SHARDS: usize = 1_000_000;
 
 /// An open shard.
 #[derive(Debug)]
@@ -28,78 +21,49 @@ pub(super) struct Shard {
     file: Mutex<File>,
 }
 
-/// A range of bytes in a shard.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Span {
-    pub(super) shard: usize,
-    start: u64,
-    length: u64,
-}
-
-impl Span {
-    /// Its bytes.
-    pub(super) fn length(self) -> u64 {
-        self.length
-    }
+/// What a shard holds.
+#[derive(Default)]
+pub(super) struct ShardContent {
+    pub(super) samples: Vec<ShardSample>,
+    /// What is passed over because it is hidden.
+    pub(super) hidden: Vec<PathBuf>,
+    /// Images that are passed over because their sample has another one.
+    pub(super) further: Vec<PathBuf>,
+    /// Why the shard is shorter than it should be.
+    pub(super) damage: Option<String>,
 }
 
 /// The entries of a shard that are one sample.
 pub(super) struct ShardSample {
-    /// Name of the image's entry.
-    pub(super) name: String,
-    pub(super) image: Span,
-    pub(super) class: Option<Span>,
-    pub(super) metadata: Option<Span>,
-}
-
-/// An entry of a shard: its name and the range of its content.
-struct Entry {
-    name: String,
-    span: Span,
+    /// Path of the image's entry.
+    pub(super) place: PathBuf,
+    pub(super) image: std::result::Result<Range, FileFault>,
+    pub(super) class: Option<Range>,
+    pub(super) metadata: Option<Range>,
 }
 
 impl Shard {
-    /// Opens and indexes a shard. A shard that ends early gives what is whole, and a warning.
-    pub(super) fn open(path: &Path, number: usize) -> Result<(Self, Vec<ShardSample>, Option<String>)> {
+    /// Opens and indexes a shard. Of each sample the image is the one of this `field`, if it is given. A shard that ends
+    /// early gives what is whole.
+    pub(super) fn open(path: &Path, field: Option<&str>) -> Result<(Self, ShardContent)> {
         let unreadable = |e| Error::io(path, "read", e);
         let mut file = File::open(path).map_err(unreadable)?;
-        let mut cut_short = None;
+        let mut damage = None;
         if is_gzip(&mut file).map_err(unreadable)? {
-            let (plain, failure) = unpacked(file).map_err(|e| Error::io(path, "unpack", e))?;
-            file = plain;
-            cut_short = failure;
+            (file, damage) = unpacked(file).map_err(|e| Error::io(path, "unpack", e))?;
         }
-        let (entries, failure) = index(&file, number).map_err(unreadable)?;
-        let cut_short = cut_short.or(failure);
-        let (samples, passed_over) = group(entries);
-        if samples.is_empty() {
-            return Err(Error::Data {
-                name: path.display().to_string(),
-                reason: match cut_short {
-                    Some(reason) => format!("damaged, no whole image in it: {reason}"),
-                    None => "no images in this shard".into(),
-                },
-            });
+        let mut content = ShardContent::default();
+        // An empty file is what is left of a shard that was begun.
+        if damage.is_some() || file.metadata().map_err(unreadable)?.len() > 0 {
+            let index = TarIndex::read(&file).map_err(unreadable)?;
+            content = ShardContent::of(index.entries, field);
+            content.damage = damage.or(index.damage);
         }
-        let mut warnings = Vec::new();
-        if let Some(reason) = cut_short {
-            warnings.push(format!(
-                "the shard is damaged or cut short ({reason}); its first {} images are used",
-                samples.len()
-            ));
-        }
-        if passed_over > 0 {
-            warnings.push(format!(
-                "{passed_over} images share their name up to the first dot with another and are \
-                 passed over: a WebDataset sample has one image"
-            ));
-        }
-        let warning = (!warnings.is_empty()).then(|| format!("{}: {}", path.display(), warnings.join("; ")));
         let shard = Self {
             path: path.to_owned(),
             file: Mutex::new(file),
         };
-        Ok((shard, samples, warning))
+        Ok((shard, content))
     }
 
     /// Path of the shard's file.
@@ -107,20 +71,83 @@ impl Shard {
         &self.path
     }
 
-    /// The bytes of a span.
-    pub(super) fn read(&self, span: Span) -> Result<Vec<u8>> {
+    /// The bytes of an entry.
+    pub(super) fn read(&self, range: Range) -> Result<Vec<u8>> {
         let failed = |e| Error::io(&self.path, "read", e);
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(span.start)).map_err(failed)?;
+        file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
         let mut bytes = Vec::new();
         file.by_ref()
-            .take(span.length)
+            .take(range.length)
             .read_to_end(&mut bytes)
             .map_err(failed)?;
-        if bytes.len() as u64 != span.length {
+        if bytes.len() as u64 != range.length {
             return Err(failed(io::ErrorKind::UnexpectedEof.into()));
         }
         Ok(bytes)
+    }
+}
+
+impl ShardContent {
+    /// Entries that follow each other and share a key are one sample.
+    fn of(entries: Vec<TarEntry>, field: Option<&str>) -> Self {
+        let mut content = Self::default();
+        let mut hidden = HashSet::new();
+        let is_visible = |entry: &TarEntry| {
+            let place = path_of_bytes(&entry.name);
+            let Some(part) = hidden_part(&place) else { return true };
+            // A hidden folder counts once, whatever is in it.
+            if (part != place || is_image_path(&place)) && hidden.insert(part.clone()) {
+                content.hidden.push(part);
+            }
+            false
+        };
+        let entries: Vec<TarEntry> = entries.into_iter().filter(is_visible).collect();
+        for sample in entries.chunk_by(|a, b| key_and_field(&a.name).0 == key_and_field(&b.name).0) {
+            content.add(sample, field);
+        }
+        content
+    }
+
+    fn add(&mut self, entries: &[TarEntry], field: Option<&str>) {
+        let field_of = |entry: &TarEntry| key_and_field(&entry.name).1.to_vec();
+        let images: Vec<&TarEntry> = entries.iter().filter(|entry| is_image(entry)).collect();
+        let chosen = match field {
+            Some(field) => images.iter().position(|entry| field_of(entry) == field.as_bytes()),
+            // `x.jpg` is the image of the sample x, whatever else there is of it: `x.depth.png`.
+            None => images
+                .iter()
+                .position(|entry| !field_of(entry).contains(&b'.'))
+                .or((!images.is_empty()).then_some(0)),
+        };
+        let Some(chosen) = chosen else { return };
+        let of = |field: &[u8]| {
+            let entry = entries.iter().find(|entry| field_of(entry) == field)?;
+            entry.content.clone().ok()
+        };
+        self.samples.push(ShardSample {
+            place: path_of_bytes(&images[chosen].name),
+            image: images[chosen].content.clone(),
+            class: of(b"cls"),
+            metadata: of(b"json"),
+        });
+        let others = images.iter().enumerate().filter(|(i, _)| *i != chosen);
+        if field.is_none() {
+            self.further.extend(others.map(|(_, entry)| path_of_bytes(&entry.name)));
+        }
+    }
+}
+
+fn is_image(entry: &TarEntry) -> bool {
+    is_image_path(&path_of_bytes(&entry.name))
+}
+
+/// `a/b.seg.png` is the field `seg.png` of the sample `a/b`.
+fn key_and_field(name: &[u8]) -> (&[u8], &[u8]) {
+    let base = name.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    match name[base..].iter().position(|byte| *byte == b'.') {
+        Some(dot) => (&name[..base + dot], &name[base + dot + 1..]),
+        None => (name, b""),
     }
 }
 
@@ -147,138 +174,4 @@ fn unpacked(packed: File) -> io::Result<(File, Option<String>)> {
         }
     };
     Ok((plain, failure))
-}
-
-/// The files of a shard, and why there are no more, if it ended early.
-fn index(file: &File, shard: usize) -> io::Result<(Vec<Entry>, Option<String>)> {
-    let size = file.metadata()?.len();
-    let mut reader = file;
-    reader.seek(SeekFrom::Start(0))?;
-    let mut entries = Vec::new();
-    let mut end = 0;
-    let mut archive = tar::Archive::new(reader);
-    for entry in archive.entries_with_seek()? {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(e) => return Ok((entries, Some(printable(&e.to_string())))),
-        };
-        if !entry.header().entry_type().is_file() {
-            continue;
-        }
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let (start, length) = (entry.raw_file_position(), entry.size());
-        if start.checked_add(length).is_none_or(|end| end > size) {
-            return Ok((entries, Some(format!("it ends inside {name}"))));
-        }
-        end = (start + length).next_multiple_of(BLOCK);
-        entries.push(Entry {
-            name,
-            span: Span { shard, start, length },
-        });
-    }
-    Ok((entries, after_end(file, end)?))
-}
-
-/// What is wrong with the rest of a shard after its last entry: the end is marked by blocks of
-/// zeros, and nothing comes after.
-fn after_end(file: &File, end: u64) -> io::Result<Option<String>> {
-    let mut reader = BufReader::new(file);
-    reader.seek(SeekFrom::Start(end))?;
-    let mut rest = 0;
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let n = reader.read(&mut buffer)?;
-        if n == 0 {
-            break;
-        }
-        rest += n as u64;
-        if buffer[..n].iter().any(|&byte| byte != 0) {
-            return Ok(Some("there is more after its end mark".into()));
-        }
-    }
-    Ok((rest < BLOCK).then(|| "its end mark is missing".into()))
-}
-
-/// Errors of damaged headers quote them.
-fn printable(text: &str) -> String {
-    /// Enough to tell what was wrong.
-    const LONGEST: usize = 100;
-    let shown = text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ');
-    shown.take(LONGEST).collect()
-}
-
-/// Entries that follow each other and share a key are one sample. Also returns how many images
-/// were passed over because their sample had one already.
-fn group(entries: Vec<Entry>) -> (Vec<ShardSample>, usize) {
-    let mut samples = Vec::new();
-    let mut passed_over = 0;
-    for sample in entries.chunk_by(|a, b| key(&a.name) == key(&b.name)) {
-        let of = |field: &str| {
-            let entry = sample.iter().find(|e| key_and_field(&e.name).1 == field);
-            entry.map(|e| e.span)
-        };
-        let mut images = sample.iter().filter(|e| is_image_path(Path::new(&e.name)));
-        let Some(image) = images.next() else {
-            continue;
-        };
-        passed_over += images.count();
-        samples.push(ShardSample {
-            name: image.name.clone(),
-            image: image.span,
-            class: of("cls"),
-            metadata: of("json"),
-        });
-    }
-    (samples, passed_over)
-}
-
-fn key(name: &str) -> &str {
-    key_and_field(name).0
-}
-
-/// `a/b.seg.png` is the field `seg.png` of the sample `a/b`.
-fn key_and_field(name: &str) -> (&str, &str) {
-    let base = name.rfind('/').map_or(0, |slash| slash + 1);
-    match name[base..].find('.') {
-        Some(dot) => (&name[..base + dot], &name[base + dot + 1..]),
-        None => (name, ""),
-    }
-}
-
-/// `a{0..2}b` is `a0b`, `a1b`, `a2b`; `{x,y}` is `x`, `y`. Numbers keep the width of the first.
-pub(super) fn expand_braces(pattern: &str) -> std::result::Result<Vec<String>, String> {
-    let Some(open) = pattern.find('{') else {
-        return Ok(vec![pattern.to_owned()]);
-    };
-    let Some(length) = pattern[open..].find('}') else {
-        return Err("a { without its }".into());
-    };
-    let (before, inside) = (&pattern[..open], &pattern[open + 1..open + length]);
-    let rest = expand_braces(&pattern[open + length + 1..])?;
-    let choices: Vec<String> = match inside.split_once("..") {
-        Some((first, last)) => {
-            let number = |text: &str| {
-                let ascii = text.bytes().all(|b| b.is_ascii_digit());
-                text.parse::<u64>().ok().filter(|_| ascii)
-            };
-            let (Some(from), Some(to)) = (number(first), number(last)) else {
-                return Err(format!("{{{inside}}} is no range of numbers"));
-            };
-            if from > to || to - from >= MOST_SHARDS as u64 {
-                return Err(format!(
-                    "{{{inside}}} must rise and stand for at most {MOST_SHARDS} numbers"
-                ));
-            }
-            let width = first.len();
-            (from..=to).map(|n| format!("{n:0width$}")).collect()
-        }
-        None => inside.split(',').map(str::to_owned).collect(),
-    };
-    if choices.len().saturating_mul(rest.len()) > MOST_SHARDS {
-        return Err(format!("it stands for more than {MOST_SHARDS} shards"));
-    }
-    let all = choices
-        .iter()
-        .flat_map(|choice| rest.iter().map(move |rest| format!("{before}{choice}{rest}")));
-    Ok(all.collect())
 }

@@ -6,8 +6,10 @@ use std::sync::OnceLock;
 use super::encoded_clip::EncodedClip;
 use super::protocol::Protocol;
 use crate::data::Dataset;
-use crate::files::find_files;
-use crate::media::{Clip, Image, ReadOptions, decode_clip, decode_image, is_image_path, read_clip, read_encoded};
+use crate::files::{FileFault, find_files, hidden_text, printable, real_path};
+use crate::media::{
+    Clip, Image, ReadOptions, decode_clip, decode_image, is_image_path, jumps_of_frames, read_clip, read_encoded,
+};
 use crate::{Error, Result};
 
 /// A set of clips that are not read yet; images are clips of one frame.
@@ -17,6 +19,8 @@ pub(super) struct ClipSet {
     options: ReadOptions,
     protocol: Protocol,
     max_frames: usize,
+    /// What is wrong with folders of clips but does not stop the rest.
+    warnings: Vec<String>,
 }
 
 struct Entry {
@@ -48,6 +52,8 @@ enum Place {
     Animation(PathBuf),
     /// Still images, a frame each.
     Frames(Vec<PathBuf>),
+    /// A folder that cannot be searched.
+    Nowhere(FileFault),
 }
 
 /// How a set is read.
@@ -71,6 +77,7 @@ impl ClipSet {
             options: options.protocol.read_options(options.max_pixels),
             protocol: options.protocol,
             max_frames: options.max_frames,
+            warnings: Vec::new(),
         };
         for input in inputs {
             let excluded = match options.exclude {
@@ -100,9 +107,8 @@ impl ClipSet {
         let number = self.datasets.len();
         for (index, sample) in dataset.samples().iter().enumerate() {
             if is_input(Path::new(&sample.name)) {
-                let key = key(Path::new(input), Path::new(&sample.name));
                 let place = Place::Image { dataset: number, index };
-                self.entries.push(Entry::new(sample.name.clone(), key, place));
+                self.entries.push(Entry::new(sample.name.clone(), sample.key(), place));
             }
         }
         self.datasets.push(dataset);
@@ -110,19 +116,28 @@ impl ClipSet {
     }
 
     fn add_clips(&mut self, input: &Path, is_input: impl Fn(&Path) -> bool) -> Result<()> {
+        let found = find_files(input, is_image_path)?;
+        let hidden = hidden_text(&found.hidden).map(|text| format!("{}: {text}", printable(input)));
+        self.warnings.extend(hidden);
         let mut folders: Vec<(PathBuf, Vec<PathBuf>)> = Vec::new();
-        for file in find_files(input, is_image_path)?
-            .into_iter()
-            .filter(|file| is_input(file))
-        {
-            let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+        for file in found.files.into_iter().filter(|file| is_input(&file.path)) {
+            if let Some(fault @ FileFault::Unsearchable(_)) = file.fault {
+                let (name, key) = (printable(&file.path), key(input, &file.path));
+                self.entries.push(Entry::new(name, key, Place::Nowhere(fault)));
+                continue;
+            }
+            let folder = file.path.parent().unwrap_or(Path::new("")).to_owned();
             match folders.iter_mut().find(|(name, _)| *name == folder) {
-                Some((_, files)) => files.push(file),
-                None => folders.push((folder, vec![file])),
+                Some((_, files)) => files.push(file.path),
+                None => folders.push((folder, vec![file.path])),
             }
         }
         for (folder, files) in folders {
-            let first_is_animated = files.first().is_some_and(|file| self.is_animation(file));
+            let first = files.iter().find(|file| file.is_file());
+            let first_is_animated = first.is_some_and(|file| self.is_animation(file));
+            if !first_is_animated {
+                self.warn_of_jumps(&folder, &files);
+            }
             let clips: Vec<(PathBuf, Place)> = match first_is_animated {
                 true => files
                     .into_iter()
@@ -130,11 +145,26 @@ impl ClipSet {
                     .collect(),
                 false => vec![(folder, Place::Frames(files))],
             };
-            let entry =
-                |(path, place): (PathBuf, Place)| Entry::new(path.display().to_string(), key(input, &path), place);
+            let entry = |(path, place): (PathBuf, Place)| Entry::new(printable(&path), key(input, &path), place);
             self.entries.extend(clips.into_iter().map(entry));
         }
         Ok(())
+    }
+
+    /// Says so where the numbers of the frames that are read have gaps.
+    fn warn_of_jumps(&mut self, folder: &Path, files: &[PathBuf]) {
+        let read = &files[..files.len().min(self.max_frames)];
+        let jumps = jumps_of_frames(read);
+        if let Some((before, after)) = jumps.first() {
+            let more = match jumps.len() - 1 {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            self.warnings.push(format!(
+                "{}: frames are missing: their numbers jump from {before} to {after}{more}",
+                printable(folder)
+            ));
+        }
     }
 
     fn is_animation(&self, file: &Path) -> bool {
@@ -168,14 +198,15 @@ impl ClipSet {
 
     /// What is wrong with the datasets but does not stop the rest.
     pub(super) fn warnings(&self) -> impl Iterator<Item = &str> {
-        self.datasets.iter().flat_map(Dataset::warnings).map(String::as_str)
+        let warnings = self.datasets.iter().flat_map(Dataset::warnings);
+        warnings.chain(&self.warnings).map(String::as_str)
     }
 
     /// What tells each file from all others, however it was named: its true path.
     pub(super) fn identities(&self) -> Vec<String> {
         let true_path = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
         let files = self.entries.iter().flat_map(|entry| match &entry.place {
-            Place::Image { .. } => [].as_slice(),
+            Place::Image { .. } | Place::Nowhere(_) => [].as_slice(),
             Place::Animation(file) => std::slice::from_ref(file),
             Place::Frames(files) => files,
         });
@@ -217,6 +248,7 @@ impl ClipSet {
                 let paths = paths.iter().take(self.max_frames);
                 paths.map(|path| read_encoded(path, options)).collect::<Result<_>>()?
             }
+            Place::Nowhere(fault) => return Err(self.unreadable(index, fault)),
         };
         Ok(EncodedClip(files))
     }
@@ -242,10 +274,18 @@ impl ClipSet {
                 let frames = frames.map(|(path, bytes)| decode_image(path, bytes, options));
                 (frames.collect::<Result<Vec<_>>>()?, None)
             }
+            Place::Nowhere(fault) => return Err(self.unreadable(index, fault)),
         };
         // Frames of different sizes are of one size once they are cropped.
         let frames = frames.into_iter().map(|frame: Image| self.protocol.crop(frame));
         Clip::new(frames.collect::<Result<_>>()?, fps)
+    }
+
+    fn unreadable(&self, index: usize, fault: &FileFault) -> Error {
+        Error::Image {
+            path: self.name(index).into(),
+            reason: fault.to_string(),
+        }
     }
 
     /// Reads and decodes a clip.
@@ -278,17 +318,5 @@ fn below(out: &Path, input: &Path) -> Result<Option<PathBuf>> {
         }),
         Ok(rest) => Ok(Some(input.join(rest))),
         Err(_) => Ok(None),
-    }
-}
-
-/// The path without links, as far as it exists.
-fn real_path(path: &Path) -> PathBuf {
-    if let Ok(path) = path.canonicalize() {
-        return path;
-    }
-    match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => real_path(parent).join(name),
-        (Some(_), Some(name)) => real_path(Path::new(".")).join(name),
-        _ => path.to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::jobs::{Job, Jobs};
 use super::run::{FileResults, Work, lossy_path, run};
-use crate::files::find_files;
+use crate::files::{FoundFiles, find_files};
 use crate::media::{Clip, ClipShape};
 use crate::observe::Observer;
 use crate::tokenizer::{Latents, Tokenizer};
@@ -46,13 +46,13 @@ pub fn decode_files(
     options: &DecodeOptions,
     observer: &dyn Observer,
 ) -> FileResults<DecodedFile> {
-    let jobs = Jobs::collect(inputs, &options.out, find_latents);
+    let jobs = Jobs::of_latents(inputs, &options.out, find_latents, observer);
     run("decoding", jobs, &Decode { tokenizer, options }, observer)
 }
 
-fn find_latents(path: &Path) -> Result<Vec<PathBuf>> {
+fn find_latents(path: &Path) -> Result<FoundFiles> {
     let found = find_files(path, |p| p.extension().is_some_and(|e| e == "safetensors"))?;
-    if found.is_empty() {
+    if found.files.is_empty() {
         return Err(Error::Latents {
             path: path.to_owned(),
             reason: "no latent files (.safetensors) in this folder".into(),

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::jobs::{Job, Jobs};
 use super::run::{FileResults, Work, lossy_path, run};
 use crate::Result;
-use crate::media::{Clip, ClipOptions, ClipShape, find_images};
+use crate::files::printable;
+use crate::media::{Clip, ClipOptions, ClipShape};
 use crate::observe::Observer;
 use crate::patches::TokenGrid;
 use crate::tokenizer::{Latents, LatentsInfo, Tokenizer};
@@ -45,14 +46,14 @@ pub struct EncodedFile {
     pub seconds: f64,
 }
 
-/// Encodes images and animations, and folders of them, to latent files.
+/// Encodes images and animations, and [datasets](crate::data::Dataset::open) of them, to latent files.
 pub fn encode_files(
     tokenizer: &dyn Tokenizer,
     inputs: &[PathBuf],
     options: &EncodeOptions,
     observer: &dyn Observer,
 ) -> FileResults<EncodedFile> {
-    let jobs = Jobs::collect(inputs, &options.out, |path| find_images(&[path.to_owned()]));
+    let jobs = Jobs::of_images(inputs, &options.out, observer);
     run("encoding", jobs, &Encode { tokenizer, options }, observer)
 }
 
@@ -81,11 +82,11 @@ impl Work for Encode<'_> {
     }
 
     fn size_hint(&self, job: &Job) -> u64 {
-        self.options.clip.size_hint(&job.input)
+        job.size_hint(&self.options.clip)
     }
 
     fn read(&self, job: &Job) -> Result<Clip> {
-        self.options.clip.read(&job.input, self.tokenizer.patch_size())
+        job.read(&self.options.clip, self.tokenizer.patch_size())
     }
 
     fn shape(&self, clip: &Clip) -> ClipShape {
@@ -103,7 +104,7 @@ impl Work for Encode<'_> {
     fn finish(&self, job: &Job, _: Clip, latents: Latents, spent: Duration) -> Result<EncodedFile> {
         let start = Instant::now();
         let mut info = LatentsInfo::new(&latents, self.tokenizer.info());
-        info.source = job.input.file_name().map(|n| n.to_string_lossy().into_owned());
+        info.source = job.input.file_name().map(printable);
         let output = self.output(job);
         latents.write(&output, &info, self.options.dtype)?;
         Ok(EncodedFile {

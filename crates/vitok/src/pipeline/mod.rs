@@ -5,6 +5,7 @@
 //! inputs -> Jobs (which file goes where) -> read, on threads -> batch -> tokenizer -> write, on a thread that follows
 //! ```
 
+mod conflicts;
 mod decode;
 mod encode;
 mod jobs;
@@ -13,6 +14,5 @@ mod run;
 
 pub use decode::{DecodeOptions, DecodedFile, decode_files};
 pub use encode::{EncodeOptions, EncodedFile, encode_files};
-pub use jobs::{Job, Jobs};
 pub use reconstruct::{ReconstructOptions, ReconstructedFile, reconstruct_files};
 pub use run::{FailedFile, FileResults, named};

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::jobs::{Job, Jobs};
 use super::run::{FileResults, Work, lossy_path, run};
 use crate::Result;
-use crate::media::{Clip, ClipOptions, ClipShape, find_images, side_by_side};
+use crate::media::{Clip, ClipOptions, ClipShape, side_by_side};
 use crate::metrics::{ImageScores, json_number, score_clip};
 use crate::observe::Observer;
 use crate::tokenizer::Tokenizer;
@@ -52,14 +52,15 @@ pub struct ReconstructedFile {
     pub decode_seconds: f64,
 }
 
-/// Encodes and decodes images and animations, and folders of them; writes and scores the results.
+/// Encodes and decodes images and animations, and [datasets](crate::data::Dataset::open) of them; writes and scores the
+/// results.
 pub fn reconstruct_files(
     tokenizer: &dyn Tokenizer,
     inputs: &[PathBuf],
     options: &ReconstructOptions,
     observer: &dyn Observer,
 ) -> FileResults<ReconstructedFile> {
-    let jobs = Jobs::collect(inputs, &options.out, |path| find_images(&[path.to_owned()]));
+    let jobs = Jobs::of_images(inputs, &options.out, observer);
     run("reconstructing", jobs, &Reconstruct { tokenizer, options }, observer)
 }
 
@@ -93,11 +94,11 @@ impl Work for Reconstruct<'_> {
     }
 
     fn size_hint(&self, job: &Job) -> u64 {
-        self.options.clip.size_hint(&job.input)
+        job.size_hint(&self.options.clip)
     }
 
     fn read(&self, job: &Job) -> Result<Clip> {
-        self.options.clip.read(&job.input, self.tokenizer.patch_size())
+        job.read(&self.options.clip, self.tokenizer.patch_size())
     }
 
     fn shape(&self, clip: &Clip) -> ClipShape {

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::jobs::{Conflicts, Job, Jobs};
+use super::conflicts::Conflicts;
+use super::jobs::{Job, Jobs};
 use crate::data::prefetch::{PrefetchLimits, Prefetched, prefetch};
+use crate::files::printable;
 use crate::media::ClipShape;
 use crate::observe::{Event, Observer};
 use crate::tokenizer::batching::{batches, run_batch};
@@ -227,7 +229,7 @@ fn write<W: Work>(
         }
         observer.event(Event::Progress {
             done: count as u64 + 1,
-            item: &job.input.to_string_lossy(),
+            item: &printable(&job.input),
         });
     }
     observer.event(Event::End);
@@ -261,7 +263,7 @@ pub fn named(file: &Path, error: &Error) -> String {
 
 /// Serializes a path that need not be UTF-8.
 pub(super) fn lossy_path<S: serde::Serializer>(path: &Path, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    serializer.serialize_str(&path.to_string_lossy())
+    serializer.serialize_str(&printable(path))
 }
 
 fn message<S: serde::Serializer>(error: &Error, serializer: S) -> std::result::Result<S::Ok, S::Error> {

@@ -5,9 +5,11 @@ use half::{bf16, f16};
 use safetensors::Dtype as SafetensorsDtype;
 use serde::{Deserialize, Serialize};
 
+use super::float8;
+
 /// The type of a tensor's elements in a file.
 ///
-/// All of them can be read from `torch.save` and numpy; [`Dtype::STORABLE`] are those that this library writes.
+/// All of them can be read, as far as a format has them; [`Dtype::STORABLE`] are those that this library writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {
@@ -37,6 +39,16 @@ pub enum Dtype {
     U8,
     /// One byte, 0 or 1.
     Bool,
+    /// 8-bit float: 4 bits of exponent, 3 of mantissa; no infinity.
+    F8E4m3,
+    /// 8-bit float: 5 bits of exponent, 2 of mantissa.
+    F8E5m2,
+    /// [`F8E4m3`](Self::F8E4m3) with a bias of 8, and NaN in the place of -0.
+    F8E4m3Fnuz,
+    /// [`F8E5m2`](Self::F8E5m2) with a bias of 16, no infinity, and NaN in the place of -0.
+    F8E5m2Fnuz,
+    /// 8 bits of exponent: the powers of 2 from 2^-127 to 2^127.
+    F8E8m0,
 }
 
 /// Writes values as little-endian elements.
@@ -79,7 +91,7 @@ const fn row(
 
 /// In the order of [`Dtype`].
 #[rustfmt::skip]
-const TABLE: [Row; 13] = {
+const TABLE: [Row; 18] = {
     use SafetensorsDtype as S;
     [
         row(Dtype::F64, "f64", 8, f32::MAX, S::F64, Some("DoubleStorage"), Some("f8")),
@@ -95,6 +107,11 @@ const TABLE: [Row; 13] = {
         row(Dtype::U16, "u16", 2, u16::MAX as f32, S::U16, None, Some("u2")),
         row(Dtype::U8, "u8", 1, u8::MAX as f32, S::U8, Some("ByteStorage"), Some("u1")),
         row(Dtype::Bool, "bool", 1, 1.0, S::BOOL, Some("BoolStorage"), Some("b1")),
+        row(Dtype::F8E4m3, "f8e4m3", 1, 448.0, S::F8_E4M3, None, None),
+        row(Dtype::F8E5m2, "f8e5m2", 1, 57344.0, S::F8_E5M2, None, None),
+        row(Dtype::F8E4m3Fnuz, "f8e4m3fnuz", 1, 240.0, S::F8_E4M3FNUZ, None, None),
+        row(Dtype::F8E5m2Fnuz, "f8e5m2fnuz", 1, 57344.0, S::F8_E5M2FNUZ, None, None),
+        row(Dtype::F8E8m0, "f8e8m0", 1, 1.7014118e38, S::F8_E8M0, None, None),
     ]
 };
 
@@ -115,6 +132,11 @@ macro_rules! reader {
             Dtype::U16 => |b| u16::from_le_bytes(first(b)) as $to,
             Dtype::U8 => |b| b[0] as $to,
             Dtype::Bool => |b| u8::from(b[0] != 0) as $to,
+            Dtype::F8E4m3 => |b| float8::E4M3.value(b[0]) as $to,
+            Dtype::F8E5m2 => |b| float8::E5M2.value(b[0]) as $to,
+            Dtype::F8E4m3Fnuz => |b| float8::E4M3_FNUZ.value(b[0]) as $to,
+            Dtype::F8E5m2Fnuz => |b| float8::E5M2_FNUZ.value(b[0]) as $to,
+            Dtype::F8E8m0 => |b| float8::power_of_2(b[0]) as $to,
         }
     };
 }
@@ -144,7 +166,10 @@ impl Dtype {
 
     /// Whether its elements are floats.
     pub fn is_float(self) -> bool {
-        matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::Bf16)
+        !matches!(
+            self,
+            Self::I64 | Self::I32 | Self::I16 | Self::I8 | Self::U64 | Self::U32 | Self::U16 | Self::U8 | Self::Bool
+        )
     }
 
     /// By safetensors' type, where it is one of the table.
@@ -202,6 +227,15 @@ impl Dtype {
             })
     }
 
+    /// A value as it comes back after it is stored; for dtypes that are not [`STORABLE`](Self::STORABLE), itself.
+    pub(super) fn rounded(self, value: f32) -> f32 {
+        match self {
+            Self::F16 => f16::from_f32(value).to_f32(),
+            Self::Bf16 => bf16::from_f32(value).to_f32(),
+            _ => value,
+        }
+    }
+
     /// The writer of values as little-endian elements, rounded to nearest; `None` for dtypes that are not
     /// [`STORABLE`](Self::STORABLE).
     pub(super) fn writer(self) -> Option<Writer> {
@@ -254,12 +288,12 @@ mod tests {
             assert_eq!(dtype.writer().is_some(), Dtype::STORABLE.contains(&dtype));
         }
         assert_eq!(Dtype::F16.max(), 65504.0);
-        assert_eq!(Dtype::of_safetensors(SafetensorsDtype::F8_E4M3), None);
+        assert_eq!(Dtype::of_safetensors(SafetensorsDtype::C64), None);
     }
 
     #[test]
     fn elements_of_either_byte_order_are_read() {
-        let cases: [(Dtype, Vec<u8>, f64); 13] = [
+        let cases: [(Dtype, Vec<u8>, f64); 18] = [
             (Dtype::F64, (-1.5f64).to_le_bytes().into(), -1.5),
             (Dtype::F32, (-1.5f32).to_le_bytes().into(), -1.5),
             (Dtype::F16, f16::from_f32(-1.5).to_le_bytes().into(), -1.5),
@@ -273,6 +307,11 @@ mod tests {
             (Dtype::U16, 300u16.to_le_bytes().into(), 300.0),
             (Dtype::U8, vec![200], 200.0),
             (Dtype::Bool, vec![2], 1.0),
+            (Dtype::F8E4m3, vec![0b1011_1100], -1.5),
+            (Dtype::F8E5m2, vec![0b1011_1110], -1.5),
+            (Dtype::F8E4m3Fnuz, vec![0b1100_0100], -1.5),
+            (Dtype::F8E5m2Fnuz, vec![0b1100_0010], -1.5),
+            (Dtype::F8E8m0, vec![130], 8.0),
         ];
         for (dtype, little, value) in cases {
             let big: Vec<u8> = little.iter().rev().copied().collect();

@@ -8,15 +8,20 @@
 
 mod download;
 mod dtype;
+mod float8;
 pub mod hub;
 pub(crate) mod npy;
 pub mod pretrained;
+mod range;
 mod read;
 mod safetensors_file;
 mod state_dict;
 mod torch;
 
 pub use dtype::Dtype;
+pub use range::Underflow;
+pub(crate) use range::first_beyond;
 pub use read::read_state_dict;
+pub(crate) use safetensors_file::out_of_range;
 pub use safetensors_file::{NewTensor, TensorFile, write_tensors};
 pub use state_dict::{Array, StateDict};

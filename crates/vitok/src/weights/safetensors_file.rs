@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::dtype::Dtype;
+use super::range::{first_beyond, wide_enough};
 use crate::files::write_atomically;
 use crate::{Error, Result};
 
@@ -94,17 +95,24 @@ impl TensorFile {
         self.header.info(name).map(|info| info.shape.as_slice())
     }
 
+    /// The dtype of a tensor; none for a type of the format that is not read.
+    pub fn dtype(&self, name: &str) -> Option<Dtype> {
+        self.header
+            .info(name)
+            .and_then(|info| Dtype::of_safetensors(info.dtype))
+    }
+
     /// An entry of the file's string metadata.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         let all = self.header.metadata().as_ref()?;
         all.get(key).map(String::as_str)
     }
 
-    /// Reads a float tensor as f32, row-major.
+    /// Reads a tensor as f32, row-major; each value is the nearest that f32 has.
     ///
     /// # Errors
-    /// [`Error::Weights`] if there is no such tensor, it is no float tensor, or it holds NaN or
-    /// infinite values; [`Error::Io`] if the read fails.
+    /// [`Error::Weights`] if there is no such tensor, it is complex or packed in less than a byte a value, or it holds
+    /// NaN or infinite values, or f64 beyond f32; [`Error::Io`] if the read fails.
     pub fn read(&mut self, name: &str) -> Result<Vec<f32>> {
         let info = self
             .header
@@ -113,10 +121,11 @@ impl TensorFile {
             .ok_or_else(|| self.bad(format!("no tensor {name}")))?;
         let values = self.read_values(name, &info)?;
         if let Some(at) = values.iter().position(|v| !v.is_finite()) {
-            return Err(self.bad(format!(
-                "tensor {name} holds {} at place {at}; the file is damaged or its training diverged",
-                values[at]
-            )));
+            let cause = match self.dtype(name) {
+                Some(Dtype::F64) => "as f32; it is damaged, its training diverged, or its values are beyond f32",
+                _ => "; the file is damaged or its training diverged",
+            };
+            return Err(self.bad(format!("tensor {name} holds {} at place {at}{cause}", values[at])));
         }
         Ok(values)
     }
@@ -124,12 +133,10 @@ impl TensorFile {
     fn read_values(&mut self, name: &str, info: &TensorInfo) -> Result<Vec<f32>> {
         let (start, end) = info.data_offsets;
         let count = info.shape.iter().product::<usize>();
-        let dtype = match Dtype::of_safetensors(info.dtype) {
-            Some(dtype @ (Dtype::F32 | Dtype::F16 | Dtype::Bf16)) => dtype,
-            _ => {
-                let reason = format!("tensor {name} is {:?}; f32, f16 or bf16 expected", info.dtype);
-                return Err(self.bad(reason));
-            }
+        let Some(dtype) = Dtype::of_safetensors(info.dtype) else {
+            // Complex numbers, and values of 4 or 6 bits, which mean nothing without the scales of their blocks.
+            let reason = format!("tensor {name} is {:?}, which are no weights by themselves", info.dtype);
+            return Err(self.bad(reason));
         };
         let unreadable = |path: &Path, e| Error::io(path, "read", e);
         let from = SeekFrom::Start(self.data_start + start as u64);
@@ -175,7 +182,8 @@ pub struct NewTensor<'a> {
 /// The same tensors and metadata give the same bytes.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] for a dtype that is not [`Dtype::STORABLE`]; [`Error::Io`] naming `path`.
+/// [`Error::InvalidArgument`] for a dtype that is not [`Dtype::STORABLE`]; [`Error::WeightRange`] for a finite value that
+/// it cannot hold; [`Error::Io`] naming `path`.
 pub fn write_tensors(
     path: &Path,
     metadata: &BTreeMap<String, String>,
@@ -205,15 +213,35 @@ pub fn write_tensors(
     let mut header = serde_json::Value::Object(header).to_string().into_bytes();
     // The format asks for data aligned to 8 bytes; spaces after the JSON are part of the header.
     header.resize(header.len().next_multiple_of(8), b' ');
-    write_atomically(path, |out: &mut dyn Write| {
+    let mut beyond = None;
+    let written = write_atomically(path, |out: &mut dyn Write| {
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(&header)?;
         for tensor in tensors {
             let values = (tensor.values)()?;
+            if let Some(value) = first_beyond(&values, dtype) {
+                beyond = Some((tensor.name, value));
+                return Err(std::io::ErrorKind::InvalidData.into());
+            }
             for piece in values.chunks(CHUNK) {
                 out.write_all(&encode(piece))?;
             }
         }
         Ok(())
-    })
+    });
+    match beyond {
+        None => written,
+        Some((tensor, value)) => Err(out_of_range(path, tensor, value, dtype)),
+    }
+}
+
+/// The error of a tensor with a value beyond the dtype that it was to be stored in.
+pub(crate) fn out_of_range(path: &Path, tensor: String, value: f32, dtype: Dtype) -> Error {
+    Error::WeightRange {
+        path: path.to_owned(),
+        tensor,
+        value,
+        dtype: dtype.name(),
+        wide_enough: wide_enough(value),
+    }
 }

@@ -2,15 +2,18 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop where it stands
 
+mod bad_entries;
 mod boundaries;
 mod conv;
 mod data;
+mod dtypes;
 mod evaluate;
 mod evaluation_scores;
 mod evaluation_state;
 mod features;
 mod golden;
 mod hub;
+mod hub_environment;
 mod hub_hostile;
 mod image_metrics;
 mod invariance;

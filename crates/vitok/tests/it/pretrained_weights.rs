@@ -769,7 +769,7 @@ fn settings_come_from_the_environment() {
             let found = variables.iter().find(|(n, _)| *n == name);
             found.map(|(_, v)| v.to_string())
         };
-        Fetcher::from_lookup(lookup, cache.map(Path::new))
+        Fetcher::from_lookup(lookup, Some(Path::new("/home/me")), cache.map(Path::new))
     };
     let plain = with(&[("VITOK_METRICS", " ")], Some("/home/me/.cache")).unwrap();
     assert_eq!(plain.folder, Path::new("/home/me/.cache/vitok/metrics"));
@@ -782,6 +782,14 @@ fn settings_come_from_the_environment() {
     assert_eq!(cache.folder, Path::new("/cache/vitok/metrics"));
     let all = [("XDG_CACHE_HOME", "/cache"), ("VITOK_METRICS", "/metrics")];
     assert_eq!(with(&all, None).unwrap().folder, Path::new("/metrics"));
+    let all = [
+        ("XDG_CACHE_HOME", "~/cache"),
+        ("VITOK_PYTHON", "$HERE/python"),
+        ("HERE", "/here"),
+    ];
+    let expanded = with(&all, None).unwrap();
+    assert_eq!(expanded.folder, Path::new("/home/me/cache/vitok/metrics"));
+    assert_eq!(expanded.python, Path::new("/here/python"));
     for name in ["VITOK_OFFLINE", "HF_HUB_OFFLINE"] {
         let with = |value| with(&[(name, value)], Some("/")).unwrap().offline;
         assert!(with("1") && with("yes") && !with("0"));

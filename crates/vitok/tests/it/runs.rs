@@ -392,7 +392,7 @@ fn a_list_with_too_much_missing_is_refused_at_once() {
     fs::write(shop.path("list.txt"), "images/0.png\nimages/no.png\n").unwrap();
     let list = format!("data.train=[\"{}\"]", shop.path("list.txt").display());
     let error = run(&shop.config(&[&list]), &shop.path("run"), Start::New).unwrap_err();
-    for word in ["1 of 2 files are missing", "max_bad_fraction"] {
+    for word in ["1 of 2 files cannot be read", "max_bad_fraction"] {
         assert!(error.to_string().contains(word), "{error}");
     }
 }

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
+use vitok::Remedy;
 use vitok::media::ClipShape;
 use vitok::patches::TokenGrid;
 use vitok::tokenizer::Latents;
 use vitok::tokenizer::LoadPart;
-use vitok::tokenizer::vit::ModelConfig;
-use vitok::tokenizer::vit::{VitTokenizer, WeightsFormat};
+use vitok::tokenizer::vit::{Bottleneck, ModelConfig, ModelSpec, VitTokenizer, WeightsFormat, config_of_files};
 use vitok::weights::{Dtype, NewTensor, TensorFile, write_tensors};
 
-fn device() -> Device {
+pub(crate) fn device() -> Device {
     Device::flex()
 }
 
-fn small(variant: &str) -> VitTokenizer {
+pub(crate) fn small(variant: &str) -> VitTokenizer {
     VitTokenizer::random(ModelConfig::of_variant(variant).unwrap(), 3, &device()).unwrap()
 }
 
@@ -30,12 +30,12 @@ fn code() -> Latents {
     Latents::new(values, 6, grid, ClipShape::image(7, 8)).unwrap()
 }
 
-fn pixels(model: &VitTokenizer) -> Vec<f32> {
+pub(crate) fn pixels(model: &VitTokenizer) -> Vec<f32> {
     let clip = model.decode_tensors(&[code()]).unwrap().remove(0);
     clip.try_into_vec_as().unwrap()
 }
 
-const V2: &str = "w32_d2_h2-w48_d3_h4/1x4x6";
+pub(crate) const V2: &str = "w32_d2_h2-w48_d3_h4/1x4x6";
 
 #[test]
 fn both_layouts_give_the_same_model_back() {
@@ -52,15 +52,82 @@ fn both_layouts_give_the_same_model_back() {
         let back = VitTokenizer::load(&file, LoadPart::Both, None, &device()).unwrap();
         assert_eq!(back.config(), model.config());
     }
+}
+
+/// Copies the tensors of a file without its metadata, as another program would save them.
+fn without_metadata(from: &Path, to: &Path) {
+    let mut file = TensorFile::open(from).unwrap();
+    let mut tensors = Vec::new();
+    for name in file.names() {
+        let shape = file.shape(&name).unwrap().to_vec();
+        let values = file.read(&name).unwrap();
+        tensors.push((name, shape, values));
+    }
+    write(to, tensors);
+}
+
+/// A model in the release's layout, as we write it and as the release has it: without a config.
+fn release(model: &VitTokenizer) -> [tempfile::TempDir; 2] {
+    let [ours, bare] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    model.save(ours.path(), WeightsFormat::Release, Dtype::F32).unwrap();
+    for name in ["encoder.safetensors", "decoder.safetensors"] {
+        without_metadata(&ours.path().join(name), &bare.path().join(name));
+    }
+    [ours, bare]
+}
+
+#[test]
+fn the_releases_layout_gives_the_same_model_back() {
     let model = small(V2);
-    let folder = tempfile::tempdir().unwrap();
-    model.save(folder.path(), WeightsFormat::Release, Dtype::F32).unwrap();
-    let back = VitTokenizer::load(folder.path(), LoadPart::Both, None, &device()).unwrap();
+    let [ours, bare] = release(&model);
+    let back = VitTokenizer::load(ours.path(), LoadPart::Both, None, &device()).unwrap();
+    assert_eq!(back.config(), model.config());
+    assert_eq!(pixels(&back), pixels(&model));
+    // Somebody else's config, as repositories have.
+    std::fs::write(bare.path().join("config.json"), r#"{"model_type": "vitok"}"#).unwrap();
+    let back = VitTokenizer::load(bare.path(), LoadPart::Both, None, &device()).unwrap();
     let mut plan = model.config().clone();
     plan.layer_scale = back.config().layer_scale;
     assert_eq!(back.config(), &plan, "the plan is read off the shapes");
     assert_eq!(back.fingerprint(), model.fingerprint());
     assert_eq!(pixels(&back), pixels(&model));
+}
+
+/// What shapes do not tell travels with the files in every layout, or is refused.
+#[test]
+fn the_releases_layout_carries_every_model() {
+    let kl = ModelSpec {
+        bottleneck: Some(Bottleneck::Kl),
+        ..ModelSpec::new(V2)
+    };
+    for config in [
+        ModelConfig::resolve(&kl).unwrap(),
+        ModelConfig::of_variant("paper:w24_d1_h2/2x4x6").unwrap(),
+    ] {
+        let model = VitTokenizer::random(config.clone(), 3, &device()).unwrap();
+        let [ours, bare] = release(&model);
+        let encoder = ours.path().join("encoder.safetensors");
+        let decoder = ours.path().join("decoder.safetensors");
+        let parts = [LoadPart::Both, LoadPart::Encoder, LoadPart::Decoder].map(|part| (ours.path(), part));
+        let alone = [
+            (encoder.as_path(), LoadPart::Encoder),
+            (decoder.as_path(), LoadPart::Decoder),
+        ];
+        for (path, part) in parts.into_iter().chain(alone) {
+            let back = VitTokenizer::load(path, part, None, &device()).unwrap();
+            assert_eq!(back.config(), &config, "{part:?} of {}", path.display());
+        }
+        // Either the config beside or that in the files is enough.
+        std::fs::remove_file(ours.path().join("config.json")).unwrap();
+        assert_eq!(config_of_files(ours.path()).unwrap(), config);
+        let json = serde_json::to_string(&config).unwrap();
+        for part in [LoadPart::Both, LoadPart::Encoder] {
+            let error = VitTokenizer::load(bare.path(), part, None, &device()).unwrap_err();
+            assert_eq!(error.remedies(), [Remedy::NameVariant], "{error}");
+        }
+        std::fs::write(bare.path().join("config.json"), json).unwrap();
+        assert_eq!(config_of_files(bare.path()).unwrap(), config);
+    }
 }
 
 #[test]
@@ -111,7 +178,7 @@ fn either_half_loads_alone() {
     assert!(error.contains("missing: decoder_"), "{error}");
 }
 
-fn load_error(path: &Path) -> String {
+pub(crate) fn load_error(path: &Path) -> String {
     match VitTokenizer::load(path, LoadPart::Both, None, &device()) {
         Ok(_) => panic!("{} loaded", path.display()),
         Err(error) => error.to_string(),
@@ -119,7 +186,7 @@ fn load_error(path: &Path) -> String {
 }
 
 /// All tensors of a small model, to be spoilt.
-fn tensors(folder: &Path) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+pub(crate) fn tensors(folder: &Path) -> Vec<(String, Vec<usize>, Vec<f32>)> {
     small(V2).save(folder, WeightsFormat::Vitok, Dtype::F32).unwrap();
     let mut file = TensorFile::open(&folder.join("model.safetensors")).unwrap();
     let each = |name: String| {

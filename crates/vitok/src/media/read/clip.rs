@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ReadOptions, image_size, read_clip, read_image};
+use super::{ReadOptions, decode_clip, decode_image, image_size, read_clip, read_image};
 use crate::Result;
 use crate::media::{Clip, Image, center_crop_guided_diffusion, chw_to_image, longest_side, resize_to_token_budget};
 
@@ -48,6 +48,18 @@ impl ClipOptions {
         let clip = match self.max_frames {
             1 => read_image(path, &self.read)?.into(),
             most => read_clip(path, &self.read, most)?,
+        };
+        clip.map(|frame| self.resized(frame, patch))
+    }
+
+    /// [`read`](Self::read) of a file that is in memory already; `name` is for messages.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn decode(&self, name: &Path, bytes: Vec<u8>, patch: usize) -> Result<Clip> {
+        let clip = match self.max_frames {
+            1 => decode_image(name, bytes, &self.read)?.into(),
+            most => decode_clip(name, bytes, &self.read, most)?,
         };
         clip.map(|frame| self.resized(frame, patch))
     }

@@ -25,8 +25,7 @@ use crate::{Error, Result};
 /// As [`read_image`](super::read_image); [`Error::ImageTooLarge`] too if the frames together exceed the limit, and
 /// [`Error::InvalidArgument`] if `max_frames` is zero.
 pub fn read_clip(path: &Path, options: &ReadOptions, max_frames: usize) -> Result<Clip> {
-    let source = EncodedImage::read(path, options)?;
-    source.guarded(|| decode(&source, options, max_frames))
+    EncodedImage::read(path, options)?.frames(options, max_frames)
 }
 
 /// [`read_clip`] of a file that is in memory already; `name` is for messages.
@@ -34,8 +33,7 @@ pub fn read_clip(path: &Path, options: &ReadOptions, max_frames: usize) -> Resul
 /// # Errors
 /// As [`read_clip`].
 pub fn decode_clip(name: &Path, bytes: Vec<u8>, options: &ReadOptions, max_frames: usize) -> Result<Clip> {
-    let source = EncodedImage::of_bytes(name, bytes, options)?;
-    source.guarded(|| decode(&source, options, max_frames))
+    EncodedImage::of_bytes(name, bytes, options)?.frames(options, max_frames)
 }
 
 fn decode(source: &EncodedImage<'_>, options: &ReadOptions, max_frames: usize) -> Result<Clip> {
@@ -75,6 +73,13 @@ fn decode(source: &EncodedImage<'_>, options: &ReadOptions, max_frames: usize) -
 }
 
 impl EncodedImage<'_> {
+    fn frames(&self, options: &ReadOptions, max_frames: usize) -> Result<Clip> {
+        if max_frames == 0 {
+            return Err(Error::InvalidArgument("cannot read 0 frames".to_owned()));
+        }
+        self.guarded(|| decode(self, options, max_frames))
+    }
+
     /// The checks before decoding; returns how the frames are to be turned.
     fn prepare(&self, decoder: &mut impl ImageDecoder) -> Result<Orientation> {
         let size = decoder.dimensions();

@@ -19,7 +19,7 @@ use encoded::EncodedImage;
 
 pub use clip::{ClipOptions, ClipResize};
 pub use color::Alpha;
-pub use find::{READABLE_EXTENSIONS, find_images, is_image_path};
+pub use find::{READABLE_EXTENSIONS, is_image_content, is_image_path, jumps_of_frames};
 pub use frames::{decode_clip, read_clip};
 
 /// What to do with an image file beyond decoding it.

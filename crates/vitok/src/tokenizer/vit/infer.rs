@@ -19,6 +19,14 @@ pub(super) fn infer_config<'a>(shape: &impl Fn(&str) -> Option<&'a [usize]>) -> 
         (None, Some(((values, _), (_, channels)))) => (values, channels),
         (None, None) => return Err("neither patch_embed nor to_pixels is there".into()),
     };
+    if let (_, Some((_, (_, taken)))) = (encoder, decoder)
+        && taken != channels
+    {
+        // A Gaussian's mean and log-variance are twice as many as its channels.
+        return Err(format!(
+            "the encoder gives {channels} values a token and the decoder takes {taken}: not the release's bottleneck"
+        ));
+    }
     let patch = (values / 3).isqrt();
     if patch == 0 || 3 * patch * patch != values {
         return Err(format!("a patch of {values} values is no square of RGB pixels"));

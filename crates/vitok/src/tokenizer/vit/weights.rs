@@ -1,15 +1,15 @@
-//! Weights on disk.
+//! Weights on disk: which files a model lies in, and reading it from them.
 //!
 //! Two layouts hold the same tensors under the same names (those of the ViTok-v2 files):
 //! - ours: a folder with `config.json` (the config) and `model.safetensors` (which carries the config
 //!   too, so the file alone is enough);
 //! - the release's: a folder with `encoder.safetensors` and `decoder.safetensors`, or one file with
-//!   all tensors. It has no config; the config is read off the tensors' shapes.
+//!   all tensors. Where we write it, it has the config beside it and in each file too; for the release's own
+//!   files the config is read off the tensors' shapes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
 use burn::tensor::Device;
 
 use super::config::ModelConfig;
@@ -17,36 +17,26 @@ use super::fingerprint::Fingerprint;
 use super::infer::infer_config;
 use super::model::VitTokenizer;
 use super::network::{Decoder, Encoder, Network, tensor_name};
-use crate::files::write_atomically;
 use crate::nn::params;
 use crate::tokenizer::load::LoadPart;
-use crate::weights::{Dtype, NewTensor, TensorFile, write_tensors};
+use crate::weights::{Dtype, TensorFile};
 use crate::{Error, Result};
 
-const CONFIG: &str = "config.json";
-const MODEL: &str = "model.safetensors";
-const ENCODER: &str = "encoder.safetensors";
-const DECODER: &str = "decoder.safetensors";
+pub(super) const CONFIG: &str = "config.json";
+pub(super) const MODEL: &str = "model.safetensors";
+pub(super) const ENCODER: &str = "encoder.safetensors";
+pub(super) const DECODER: &str = "decoder.safetensors";
 
 /// Metadata key of the config inside `model.safetensors`.
-const CONFIG_KEY: &str = "vitok.config";
+pub(super) const CONFIG_KEY: &str = "vitok.config";
 
 /// At most this many names are listed in an error.
 const LISTED: usize = 6;
 
-/// How to lay weights out on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WeightsFormat {
-    /// `config.json` and `model.safetensors`.
-    Vitok,
-    /// `encoder.safetensors` and `decoder.safetensors`, as the ViTok-v2 release.
-    Release,
-}
-
 impl VitTokenizer {
     /// Loads a model from a folder in either layout, or from one safetensors file.
     ///
-    /// Tensors are read one at a time, in f32, f16 or bf16, into f32. `config` overrides what the
+    /// Tensors are read one at a time, of whatever dtype, into f32. `config` overrides what the
     /// files say or imply; it is needed where shapes cannot tell (clips: q > 1).
     ///
     /// # Errors
@@ -72,36 +62,6 @@ impl VitTokenizer {
         let read = |path: &str, _: &[usize]| store.read(tensor_name(path));
         Self::filled(config, network, device, fingerprint, read)
     }
-
-    /// Writes the model to a folder, atomically file by file.
-    ///
-    /// # Errors
-    /// [`Error::Io`]; [`Error::InvalidArgument`] if a part is absent.
-    pub fn save(&self, folder: &Path, format: WeightsFormat, dtype: Dtype) -> Result<()> {
-        let (Some(encoder), Some(decoder)) = (&self.network.encoder, &self.network.decoder) else {
-            return Err(Error::InvalidArgument("only a whole model can be saved".into()));
-        };
-        let config = serde_json::to_string_pretty(&self.config)
-            .map_err(|e| Error::InvalidArgument(format!("the config cannot be written as JSON: {e}")))?;
-        match format {
-            WeightsFormat::Vitok => {
-                let metadata = BTreeMap::from([(CONFIG_KEY.to_owned(), config.clone())]);
-                let mut tensors = tensors_of(encoder);
-                tensors.extend(tensors_of(decoder));
-                write_tensors(&folder.join(MODEL), &metadata, tensors, dtype)?;
-                write_atomically(&folder.join(CONFIG), |out| {
-                    out.write_all(config.as_bytes())?;
-                    out.write_all(b"\n")
-                })
-            }
-            WeightsFormat::Release => {
-                let metadata = BTreeMap::new();
-                let encoder = tensors_of(encoder);
-                write_tensors(&folder.join(ENCODER), &metadata, encoder, dtype)?;
-                write_tensors(&folder.join(DECODER), &metadata, tensors_of(decoder), dtype)
-            }
-        }
-    }
 }
 
 fn is_of_encoder(name: &str) -> bool {
@@ -122,19 +82,6 @@ pub fn config_of_files(path: &Path) -> Result<ModelConfig> {
     };
     config.check()?;
     Ok(config)
-}
-
-fn tensors_of<M: Module>(part: &M) -> Vec<NewTensor<'_>> {
-    let mut tensors = Vec::new();
-    params::for_each(part, |name, shape, parameter| {
-        let read = parameter.reader();
-        tensors.push(NewTensor {
-            name: name.to_owned(),
-            shape: shape.to_vec(),
-            values: Box::new(move || read().map_err(std::io::Error::other)),
-        });
-    });
-    tensors
 }
 
 /// The safetensors files a model lies in.
@@ -179,6 +126,10 @@ impl Store {
         self.files.iter().find_map(|f| f.shape(name))
     }
 
+    fn dtype(&self, name: &str) -> Option<Dtype> {
+        self.files.iter().find_map(|f| f.dtype(name))
+    }
+
     fn read(&mut self, name: &str) -> Result<Vec<f32>> {
         let missing = self.bad(format!("no tensor {name}"));
         let file = self.files.iter_mut().find(|f| f.shape(name).is_some());
@@ -204,24 +155,17 @@ impl Store {
 
     /// The config that travels with the weights: in the folder's `config.json`, or in the file.
     fn config(&self) -> Result<Option<ModelConfig>> {
-        let config = self.root.join(CONFIG);
-        // Beside the release's files a config.json is somebody else's.
-        let ours = self.files[0].path().ends_with(MODEL) && config.exists();
-        let (path, text) = if ours {
-            let text = std::fs::read_to_string(&config).map_err(|e| Error::io(&config, "read", e))?;
-            (config, text)
-        } else {
-            let file = &self.files[0];
-            match file.metadata(CONFIG_KEY) {
-                Some(text) => (file.path().to_owned(), text.to_owned()),
-                None => return Ok(None),
+        let beside = self.root.join(CONFIG);
+        if beside.exists() {
+            let text = std::fs::read_to_string(&beside).map_err(|e| Error::io(&beside, "read", e))?;
+            // Beside the release's own files a config.json is somebody else's.
+            if self.files[0].path().ends_with(MODEL) || is_ours(&text) {
+                return parsed(&beside, &text).map(Some);
             }
-        };
-        let config: ModelConfig = serde_json::from_str(&text).map_err(|e| Error::Config {
-            origin: path.display().to_string(),
-            reason: format!("not the config of a model: {e}"),
-        })?;
-        Ok(Some(config))
+        }
+        let file = &self.files[0];
+        let text = file.metadata(CONFIG_KEY);
+        text.map(|text| parsed(file.path(), text)).transpose()
     }
 
     /// Compares the files' tensors with the network's, before any of them is read.
@@ -238,7 +182,7 @@ impl Store {
                 LoadPart::Encoder => n.starts_with("decoder_") || n.starts_with("to_pixels."),
                 LoadPart::Decoder => is_of_encoder(n),
             };
-            !wanted.contains_key(*n) && !of_other_half
+            !wanted.contains_key(*n) && !of_other_half && !is_buffer(n, self.dtype(n))
         });
         let misshaped = wanted.iter().filter_map(|(name, shape)| {
             let found = self.shape(name)?;
@@ -262,6 +206,26 @@ impl Store {
             complaints.join("; ")
         )))
     }
+}
+
+/// Whether a tensor is none of a network's weights, but what PyTorch saves with them: counters and positions, which are
+/// whole numbers, or were before somebody stored all tensors in one dtype.
+fn is_buffer(name: &str, dtype: Option<Dtype>) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    dtype.is_some_and(|dtype| !dtype.is_float()) || ["num_batches_tracked", "position_ids"].contains(&last)
+}
+
+/// Whether a text is a JSON object with keys that a [`ModelConfig`] has.
+fn is_ours(text: &str) -> bool {
+    let keys = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
+    keys.is_ok_and(|keys| ["variant", "tubelet"].iter().any(|key| keys.contains_key(*key)))
+}
+
+fn parsed(path: &Path, text: &str) -> Result<ModelConfig> {
+    serde_json::from_str(text).map_err(|e| Error::Config {
+        origin: path.display().to_string(),
+        reason: format!("not the config of a model: {e}"),
+    })
 }
 
 fn listed(names: impl Iterator<Item = String>) -> Option<String> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::env::{home, is_offline, lookup, variable};
+use crate::env::{home, is_offline, is_on, lookup, lookup_path, variable};
 use crate::{Error, Result};
 
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
@@ -26,9 +26,8 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Settings from the environment: `HF_ENDPOINT` (a mirror's address), `HF_HUB_CACHE` (the cache; else `hub` in
-    /// `HF_HOME`, else `.cache/huggingface/hub` in the home folder), `HF_TOKEN` (else the file `token` in `HF_HOME`), and
-    /// `HF_HUB_OFFLINE` or `VITOK_OFFLINE` (1, true, yes or on). Empty variables count as unset.
+    /// Settings from the environment, by the variables of Python's `huggingface_hub`: those whose names begin with `HF_`
+    /// or `HUGGING`, and `VITOK_OFFLINE`, in the table of [`env`](crate::env). Empty variables count as unset.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if there is no home folder and no variable names a cache.
@@ -42,18 +41,25 @@ impl Hub {
     /// As [`Hub::from_env`].
     pub fn from_lookup(variables: impl Fn(&str) -> Option<String>, home: Option<&Path>) -> Result<Self> {
         let get = |name| lookup(&variables, name);
-        let hf_home = get("HF_HOME")
-            .map(PathBuf::from)
-            .or_else(|| home.map(|h| h.join(".cache").join("huggingface")));
-        let cache_folder = get("HF_HUB_CACHE")
-            .map(PathBuf::from)
-            .or_else(|| hf_home.as_ref().map(|h| h.join("hub")))
+        let get_path = |name| lookup_path(&variables, name, home);
+        let cache_home = || get_path("XDG_CACHE_HOME").or_else(|| Some(home?.join(".cache")));
+        let hf_home = get_path("HF_HOME").or_else(|| Some(cache_home()?.join("huggingface")));
+        let cache_folder = get_path("HF_HUB_CACHE")
+            .or_else(|| get_path("HUGGINGFACE_HUB_CACHE"))
+            .or_else(|| Some(hf_home.as_ref()?.join("hub")))
             .ok_or_else(|| {
                 Error::InvalidArgument("there is no home folder to keep models in: set HF_HOME to a folder".into())
             })?;
-        let token_file = || {
-            let text = std::fs::read_to_string(hf_home.as_ref()?.join("token")).ok()?;
-            Some(text.trim().to_owned()).filter(|t| !t.is_empty())
+        let token_in_file = || {
+            let file = get_path("HF_TOKEN_PATH").or_else(|| Some(hf_home.as_ref()?.join("token")))?;
+            let text = std::fs::read_to_string(file).ok()?;
+            Some(text.trim().to_owned()).filter(|token| !token.is_empty())
+        };
+        let token = match is_on(&variables, "HF_HUB_DISABLE_IMPLICIT_TOKEN") {
+            true => None,
+            false => get("HF_TOKEN")
+                .or_else(|| get("HUGGING_FACE_HUB_TOKEN"))
+                .or_else(token_in_file),
         };
         Ok(Self {
             endpoint: get("HF_ENDPOINT")
@@ -61,7 +67,7 @@ impl Hub {
                 .trim_end_matches('/')
                 .to_owned(),
             cache_folder,
-            token: get("HF_TOKEN").or_else(token_file),
+            token,
             offline: is_offline(&variables),
             timeout: Duration::from_secs(60),
         })

