@@ -56,7 +56,9 @@ fn files_cut_short_are_refused() {
     for format in FORMATS {
         let file = file_of(&noise(24, 19), format);
         assert!(read(&file).is_ok());
-        for end in 0..file.len() {
+        // A GIF may do without the trailer, its last byte.
+        let needed = file.len() - usize::from(format == ImageFormat::Gif);
+        for end in 0..needed {
             assert!(
                 read(&file[..end]).is_err(),
                 "{format:?} cut to {end} of {} bytes",
