@@ -12,6 +12,12 @@ pub(super) struct Bmp<'a>(BmpDecoder<Cursor<&'a [u8]>>);
 
 impl<'a> Bmp<'a> {
     pub(super) fn open(bytes: &'a [u8]) -> Result<Self, Flaw> {
+        let number = |at: usize| bytes.get(at..at + 2).and_then(|bytes| bytes.first_chunk());
+        let number = |at: usize| number(at).map(|&bytes| u16::from_le_bytes(bytes));
+        // The length of the header, then bits of a pixel: those of OS/2 have palettes or 24 bits.
+        if (number(14), number(24)) == (Some(12), Some(16)) {
+            return Err(Flaw::Unsupported("16 bits a pixel with an OS/2 header".into()));
+        }
         BmpDecoder::new(Cursor::new(bytes)).map(Self).map_err(flaw)
     }
 }

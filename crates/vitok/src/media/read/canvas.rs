@@ -39,7 +39,11 @@ impl Canvas {
 
     /// Calls `draw` for each pixel of the region, with its column and row there.
     pub(super) fn draw(&mut self, region: Region, mut draw: impl FnMut(&mut [u8; 4], usize, usize)) {
-        let rows = self.rgba.chunks_exact_mut(self.width).skip(region.y).take(region.height);
+        let rows = self
+            .rgba
+            .chunks_exact_mut(self.width)
+            .skip(region.y)
+            .take(region.height);
         for (y, row) in rows.enumerate() {
             for (x, pixel) in row[region.x..][..region.width].iter_mut().enumerate() {
                 draw(pixel, x, y);

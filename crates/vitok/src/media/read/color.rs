@@ -19,7 +19,9 @@ pub(super) fn to_rgb(pixels: Pixels, options: &ReadOptions) -> Result<Vec<u8>, F
         Channels::Gray => bytes.iter().flat_map(|&gray| [gray; 3]).collect(),
         Channels::GrayAlpha => pixels_of(&bytes).flat_map(|[gray, a]| blended([gray; 3], a)).collect(),
         Channels::Rgb => bytes,
-        Channels::Rgba => pixels_of(&bytes).flat_map(|[r, g, b, a]| blended([r, g, b], a)).collect(),
+        Channels::Rgba => pixels_of(&bytes)
+            .flat_map(|[r, g, b, a]| blended([r, g, b], a))
+            .collect(),
         Channels::Cmyk => pixels_of(&bytes).flat_map(cmyk_to_rgb).collect(),
     })
 }

@@ -29,10 +29,7 @@ impl<'a> Gif<'a> {
             u32::from(frame.top) + u32::from(frame.height),
         );
         // Some files give no screen, or one smaller than their image.
-        let size = (
-            right.max(decoder.width().into()),
-            bottom.max(decoder.height().into()),
-        );
+        let size = (right.max(decoder.width().into()), bottom.max(decoder.height().into()));
         Ok(Self { decoder, size, options })
     }
 }
@@ -144,7 +141,9 @@ impl Animation<'_> {
         if first {
             self.opaque = transparent.is_none();
         }
-        let canvas = self.canvas.get_or_insert_with(|| Canvas::new(self.size.0, self.size.1, clear(0)));
+        let canvas = self
+            .canvas
+            .get_or_insert_with(|| Canvas::new(self.size.0, self.size.1, clear(0)));
         match self.dispose.take() {
             Some(Dispose::Fill(region, color)) => canvas.draw(region, |pixel, _, _| *pixel = color),
             Some(Dispose::Restore(region, pixels)) => canvas.restore(region, &pixels),
@@ -153,9 +152,7 @@ impl Animation<'_> {
         let region = canvas.region(place, size);
         self.dispose = match self.method {
             DisposalMethod::Any | DisposalMethod::Keep => None,
-            DisposalMethod::Background => {
-                Some(Dispose::Fill(region, clear(self.decoder.bg_color().unwrap_or(0))))
-            }
+            DisposalMethod::Background => Some(Dispose::Fill(region, clear(self.decoder.bg_color().unwrap_or(0)))),
             // There is nothing before the first frame.
             DisposalMethod::Previous if first && transparent.is_none() => None,
             DisposalMethod::Previous => Some(Dispose::Restore(region, canvas.copy(region))),

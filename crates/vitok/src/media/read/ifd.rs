@@ -10,6 +10,8 @@ pub(super) struct Directory<'a> {
     bytes: &'a [u8],
     pub(super) big_endian: bool,
     entries: BTreeMap<u16, Entry>,
+    /// Where it ends: behind the position of the next directory.
+    end: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -32,14 +34,14 @@ impl<'a> Directory<'a> {
             false => (4, 2, 12, 4),
         };
         let first = position(number(start, word)?)?;
-        let count = number(first, counter)?.min(u64::from(u16::MAX));
+        let count = position(number(first, counter)?.min(u64::from(u16::MAX)))?;
         let mut entries = BTreeMap::new();
-        for index in 0..position(count)? {
+        for index in 0..count {
             let at = first + counter + index * entry;
             let kind = number(at + 2, 2)? as u16;
-            let count = position(number(at + 4, word)?)?;
+            let values = position(number(at + 4, word)?)?;
             let value = at + 4 + word;
-            let length = count.saturating_mul(width_of(kind));
+            let length = values.saturating_mul(width_of(kind));
             let at_value = match length <= word {
                 true => value,
                 false => position(number(value, word)?)?,
@@ -47,7 +49,7 @@ impl<'a> Directory<'a> {
             // Of two entries for a tag the first counts, as it does for libtiff.
             entries.entry(number(at, 2)? as u16).or_insert(Entry {
                 kind,
-                count,
+                count: values,
                 at: at_value,
             });
         }
@@ -55,7 +57,13 @@ impl<'a> Directory<'a> {
             bytes,
             big_endian,
             entries,
+            end: first + counter + count * entry + word,
         })
+    }
+
+    /// Whether the file goes on to the directory's end.
+    pub(super) fn is_whole(&self) -> bool {
+        self.end <= self.bytes.len()
     }
 
     /// Whether the tag is there.

@@ -49,7 +49,9 @@ impl<'a> Decoder<'a> for Jpeg<'a> {
 fn app1_segments(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes.get(2..).unwrap_or_default();
     let segments = std::iter::from_fn(move || {
-        let &[0xFF, marker] = rest.first_chunk()? else { return None };
+        let &[0xFF, marker] = rest.first_chunk()? else {
+            return None;
+        };
         let length = match marker {
             // A fill byte before the marker.
             0xFF => {
@@ -64,5 +66,7 @@ fn app1_segments(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         rest = after;
         Some((marker, segment.get(4..)?))
     });
-    segments.filter(|(marker, _)| *marker == 0xE1).map(|(_, content)| content)
+    segments
+        .filter(|(marker, _)| *marker == 0xE1)
+        .map(|(_, content)| content)
 }

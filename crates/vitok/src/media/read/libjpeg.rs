@@ -60,10 +60,13 @@ impl<'a> JpegReader<'a> {
 
     /// The pixels: gray, RGB or CMYK by the number of components.
     ///
-    /// The color space of the components is `stored`, or follows from the file's markers by libjpeg's rule.
+    /// The color space of the components is `stored`, or follows from the file's markers by libjpeg's rule. If it is said to
+    /// be unknown, the components stay as they are.
     pub(super) fn decode(mut self, stored: Option<ColorSpace>) -> Result<Pixels, Flaw> {
-        let (channels, out) = match self.state.num_components {
+        let as_it_is = stored == Some(ColorSpace::JCS_UNKNOWN);
+        let (channels, converted) = match self.state.num_components {
             1 => (Channels::Gray, ColorSpace::JCS_GRAYSCALE),
+            2 if as_it_is => (Channels::GrayAlpha, ColorSpace::JCS_UNKNOWN),
             3 => (Channels::Rgb, ColorSpace::JCS_RGB),
             4 => (Channels::Cmyk, ColorSpace::JCS_CMYK),
             n => return Err(Flaw::Unsupported(format!("{n} color components"))),
@@ -73,11 +76,15 @@ impl<'a> JpegReader<'a> {
         if let Some(stored) = stored {
             state.jpeg_color_space = stored;
         }
-        state.out_color_space = out;
+        state.out_color_space = if as_it_is { ColorSpace::JCS_UNKNOWN } else { converted };
         // SAFETY: the header has been read.
         guarded(|| unsafe { jpeg_start_decompress(state) })?;
         let stride = width as usize * channels.count();
-        let computed = (state.output_width, state.output_height, state.output_components as usize);
+        let computed = (
+            state.output_width,
+            state.output_height,
+            state.output_components as usize,
+        );
         if computed != (width, height, channels.count()) {
             return Err(Flaw::Damaged("its headers disagree about its size".into()));
         }

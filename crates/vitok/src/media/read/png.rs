@@ -130,10 +130,9 @@ impl Animation<'_> {
         let Some(control) = self.reader.info().frame_control().copied() else {
             return Err(Flaw::Damaged("a frame without its place".into()));
         };
-        let region = self.canvas.region(
-            (control.x_offset, control.y_offset),
-            (control.width, control.height),
-        );
+        let region = self
+            .canvas
+            .region((control.x_offset, control.y_offset), (control.width, control.height));
         self.dispose = match control.dispose_op {
             DisposeOp::None => None,
             // There is nothing before the first frame.

@@ -22,6 +22,8 @@ pub(super) struct Layout<'a> {
     pub(super) photometric: Photometric,
     pub(super) alpha: Option<AlphaKind>,
     pub(super) compression: Compression,
+    /// The color space of the components of JPEGs; unknown if they are samples as they are.
+    pub(super) jpeg_space: ColorSpace,
     pub(super) predictor: Predictor,
     pub(super) big_endian: bool,
     /// Whether the first pixel is in the lowest bit of a byte.
@@ -54,18 +56,21 @@ pub(super) enum AlphaKind {
     Unassociated,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Compression {
     None,
     Lzw,
     Deflate,
     PackBits,
-    /// One-dimensional T.4.
-    Group3,
+    /// T.4's runs alone.
+    ModifiedHuffman,
+    /// T.4.
+    Group3 {
+        two_dimensional: bool,
+    },
     /// T.6.
     Group4,
-    /// `space` is that of its components.
-    Jpeg { space: ColorSpace },
+    Jpeg,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -98,16 +103,19 @@ impl<'a> Layout<'a> {
             None => Err(Flaw::Damaged(format!("it has no {name}"))),
         };
         let (width, height) = (side(256, "width")?, side(257, "height")?);
-        let compression_code = number(259)?.unwrap_or(1);
         let planar = number(284)?.unwrap_or(1) == 2;
         let mut photometric = photometric(number(262)?.unwrap_or(0))?;
-        let compression = compression(compression_code, photometric, directory)?;
-        // libjpeg converts these.
-        if matches!(compression, Compression::Jpeg { .. }) && photometric == Photometric::YCbCr {
+        let compression = compression(number(259)?.unwrap_or(1), directory)?;
+        let mut jpeg_space = ColorSpace::JCS_UNKNOWN;
+        if compression == Compression::Jpeg && photometric == Photometric::YCbCr {
+            // libjpeg converts these.
+            jpeg_space = ColorSpace::JCS_YCbCr;
             photometric = Photometric::Rgb;
         }
         if photometric == Photometric::YCbCr && directory.integers(530)? != [1, 1] {
-            return Err(Flaw::Unsupported("YCbCr with fewer chroma samples, other than as JPEG".into()));
+            return Err(Flaw::Unsupported(
+                "YCbCr with fewer chroma samples, other than as JPEG".into(),
+            ));
         }
 
         let colors = photometric.samples();
@@ -147,6 +155,7 @@ impl<'a> Layout<'a> {
             photometric,
             alpha: alpha.filter(|_| samples_per_pixel > colors),
             compression,
+            jpeg_space,
             predictor: predictor(number(317)?.unwrap_or(1))?,
             big_endian: directory.big_endian,
             lowest_bit_first: number(266)? == Some(2),
@@ -169,13 +178,18 @@ impl<'a> Layout<'a> {
             (Photometric::Palette, ..) if self.palette.len() < 3 << bits => {
                 Err(Flaw::Damaged("a palette image without its palette".into()))
             }
-            (_, _, Predictor::Horizontal, _) if bits != 8 && bits != 16 => {
+            (_, _, Predictor::Horizontal, _) if bits % 8 != 0 => {
                 unsupported(format!("a horizontal predictor with {bits} bits a sample"))
             }
             (_, _, Predictor::Float, _) if bits != 32 => unsupported(format!("a float predictor with {bits} bits")),
-            (_, _, _, Compression::Jpeg { .. }) if bits != 8 => unsupported(format!("JPEG with {bits} bits a sample")),
-            (_, _, _, Compression::Group3 | Compression::Group4) if bits != 1 || self.samples_per_pixel != 1 => {
-                Err(Flaw::Damaged("fax compression of other than black and white".into()))
+            (_, _, _, Compression::Jpeg) if bits != 8 => unsupported(format!("JPEG with {bits} bits a sample")),
+            (_, _, _, Compression::Jpeg) if self.planar && self.jpeg_space == ColorSpace::JCS_YCbCr => {
+                unsupported("JPEGs of Y, Cb and Cr apart".into())
+            }
+            (_, _, _, Compression::ModifiedHuffman | Compression::Group3 { .. } | Compression::Group4)
+                if bits != 1 || self.chunk_samples() != 1 =>
+            {
+                unsupported("fax compression of other than black and white".into())
             }
             _ => Ok(()),
         }
@@ -223,7 +237,10 @@ impl<'a> Layout<'a> {
         let in_plane = u64::from(across) * u64::from(down);
         let count = in_plane.saturating_mul(planes as u64);
         if (offsets.len() as u64) < count {
-            return Err(Flaw::Damaged(format!("{} parts of {count} are missing", count - offsets.len() as u64)));
+            return Err(Flaw::Damaged(format!(
+                "{} parts of {count} are missing",
+                count - offsets.len() as u64
+            )));
         }
         let chunk = |index: u64| {
             let place = index % in_plane;
@@ -236,7 +253,7 @@ impl<'a> Layout<'a> {
                 false => self.chunk.1.min(self.height - y),
             };
             // Uncompressed data are as long as they have to be, whatever the file says.
-            let plain = matches!(self.compression, Compression::None);
+            let plain = self.compression == Compression::None;
             let stored = lengths.get(index).copied().filter(|_| !plain);
             let length = match plain {
                 true => self.row_bytes() as u64 * u64::from(rows),
@@ -298,27 +315,19 @@ fn photometric(code: u64) -> Result<Photometric, Flaw> {
     Err(Flaw::Unsupported(name.into()))
 }
 
-fn compression(code: u64, photometric: Photometric, directory: &Directory<'_>) -> Result<Compression, Flaw> {
+fn compression(code: u64, directory: &Directory<'_>) -> Result<Compression, Flaw> {
     let name = match code {
         1 => return Ok(Compression::None),
+        2 => return Ok(Compression::ModifiedHuffman),
+        3 => {
+            let two_dimensional = directory.integer(292)?.unwrap_or(0) & 1 == 1;
+            return Ok(Compression::Group3 { two_dimensional });
+        }
         4 => return Ok(Compression::Group4),
         5 => return Ok(Compression::Lzw),
         8 | 32946 => return Ok(Compression::Deflate),
         32773 => return Ok(Compression::PackBits),
-        3 if directory.integer(292)?.unwrap_or(0) & 1 == 0 => return Ok(Compression::Group3),
-        7 => {
-            let space = match photometric {
-                Photometric::WhiteIsZero | Photometric::BlackIsZero | Photometric::Palette => {
-                    ColorSpace::JCS_GRAYSCALE
-                }
-                Photometric::Rgb => ColorSpace::JCS_RGB,
-                Photometric::Cmyk => ColorSpace::JCS_CMYK,
-                Photometric::YCbCr => ColorSpace::JCS_YCbCr,
-            };
-            return Ok(Compression::Jpeg { space });
-        }
-        2 => "modified Huffman compression",
-        3 => "two-dimensional Group 3 compression",
+        7 => return Ok(Compression::Jpeg),
         6 => "old-style JPEG compression",
         32809 => "ThunderScan compression",
         34676 | 34677 => "SGI LogLuv compression",

@@ -1,6 +1,7 @@
 //! TIFF and BigTIFF: tags, compression, samples and colors each in a file. The `tiff` crate reads a part of the kinds only.
 
 mod decompress;
+mod fax;
 mod layout;
 mod photometric;
 mod unpack;
@@ -22,6 +23,9 @@ pub(super) struct Tiff<'a> {
 impl<'a> Tiff<'a> {
     pub(super) fn open(bytes: &'a [u8]) -> Result<Self, Flaw> {
         let directory = Directory::read(bytes)?;
+        if !directory.is_whole() {
+            return Err(Flaw::CutShort);
+        }
         let layout = Layout::of(&directory)?;
         Ok(Self {
             bytes,
@@ -51,8 +55,8 @@ impl<'a> Decoder<'a> for Tiff<'a> {
         for chunk in &chunks {
             let data = chunk.of(self.bytes)?;
             match layout.compression {
-                Compression::Jpeg { space } => {
-                    let pixels = decompress::jpeg(&data, layout.jpeg_tables, space)?;
+                Compression::Jpeg => {
+                    let pixels = decompress::jpeg(&data, layout)?;
                     unpack::pixels(&pixels, chunk, layout, &mut samples)?;
                 }
                 _ => {

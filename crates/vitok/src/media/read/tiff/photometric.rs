@@ -44,7 +44,11 @@ fn first_of<T: Copy>(values: Vec<T>, count: usize, kept: usize) -> Vec<T> {
     if count == kept {
         return values;
     }
-    values.chunks_exact(count).flat_map(|pixel| &pixel[..kept]).copied().collect()
+    values
+        .chunks_exact(count)
+        .flat_map(|pixel| &pixel[..kept])
+        .copied()
+        .collect()
 }
 
 /// Turns gray that counts from white.
@@ -87,5 +91,7 @@ fn from_ycbcr(pixel: &[u8]) -> impl Iterator<Item = u8> + '_ {
     let [y, cb, cr] = [pixel[0], pixel[1], pixel[2]].map(f32::from);
     let (cb, cr) = (cb - 128.0, cr - 128.0);
     let rgb = [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb];
-    rgb.map(|value| value.round() as u8).into_iter().chain(pixel[3..].iter().copied())
+    rgb.map(|value| value.round() as u8)
+        .into_iter()
+        .chain(pixel[3..].iter().copied())
 }

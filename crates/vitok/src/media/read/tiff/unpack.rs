@@ -93,27 +93,27 @@ fn undo_predictor(row: &mut Vec<u8>, layout: &Layout<'_>) -> bool {
     let step = layout.chunk_samples();
     match layout.predictor {
         Predictor::None => false,
-        Predictor::Horizontal if layout.bits == 16 => {
-            let bytes = |word: u16| match layout.big_endian {
-                true => word.to_be_bytes(),
-                false => word.to_le_bytes(),
-            };
-            let words = row.as_chunks_mut().0;
-            for i in step..words.len() {
-                let before = word_of(words[i - step], layout.big_endian);
-                words[i] = bytes(word_of(words[i], layout.big_endian).wrapping_add(before));
-            }
-            false
-        }
         Predictor::Horizontal => {
-            (step..row.len()).for_each(|i| row[i] = row[i].wrapping_add(row[i - step]));
+            let size = layout.bits / 8;
+            let before = step * size;
+            for start in (before..row.len()).step_by(size) {
+                // Byte after byte, from the lowest.
+                let mut carry = 0;
+                for byte in 0..size {
+                    let at = start + if layout.big_endian { size - 1 - byte } else { byte };
+                    let sum = u16::from(row[at]) + u16::from(row[at - before]) + carry;
+                    (row[at], carry) = (sum as u8, sum >> 8);
+                }
+            }
             false
         }
         Predictor::Float => {
             (step..row.len()).for_each(|i| row[i] = row[i].wrapping_add(row[i - step]));
             // The highest bytes of all floats, then the next.
             let count = row.len() / 4;
-            *row = (0..count).flat_map(|i| [0, 1, 2, 3].map(|byte| row[byte * count + i])).collect();
+            *row = (0..count)
+                .flat_map(|i| [0, 1, 2, 3].map(|byte| row[byte * count + i]))
+                .collect();
             true
         }
     }
