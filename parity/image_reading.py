@@ -2,7 +2,8 @@
 
 Three readings are compared, by the example `to_ppm`: `pillow`, which is `Image.open(path).convert("RGB")`; `shown`, which is upright and over
 white; `frames`, all frames of an animation as they are shown. The frames of animated PNG are compared with ffmpeg's, because Pillow blends and
-restores them otherwise than the specification says."""
+restores them otherwise than the specification says. Gray of 16 bits and floats are compared with Pillow's values scaled to bytes: its `convert` cuts
+off what is over 255."""
 import argparse
 import collections
 import re
@@ -27,10 +28,8 @@ def explain(pattern, readings, allowed, why):
 
 
 ALL = "pillow shown frames"
-explain(r"^(png/(I16|ffmpeg-(gray16be|gray10be))|tiff/(magick-\w+-gray-16|.*I16B?-|magick-gray-16|tiffcp-.*gray-16)|png/magick-gray16)", ALL, None,
-        "gray of 16 bits is scaled; Pillow cuts it off at 255")
-explain(r"^tiff/(F-|.*-F-|magick-float-)", ALL, None, "floats of 0 to 1 are scaled; Pillow takes them for 0 to 255")
 explain(r"^(png/.*(16|48|64)|tiff/.*16)", "shown frames", 1, "16 bits are rounded; Pillow takes the upper half")
+explain(r"^tiff/magick-associated-16", "shown frames", 2, "the same, before the colors are divided by alpha")
 explain(r"^apng/alpha", "frames", 2, "transparency over transparency is exact; ffmpeg computes in coarser steps")
 explain(r"^bmp/.*(565|555)", ALL, 1, "5 and 6 bits are scaled by another rounding than Pillow's")
 explain(r"^bmp/magick-bmp-1555", "pillow", 1, "5 and 6 bits are scaled by another rounding than Pillow's")
@@ -52,8 +51,23 @@ def white(image):
     return np.asarray(over)
 
 
+def scaled(image, reading):
+    """An image whose values go beyond a byte, as bytes; any other as it is."""
+    if image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.uint32)
+        values = values >> 8 if reading == "pillow" else (values + 128) // 257
+    elif image.mode == "F":
+        values = np.floor(np.asarray(image).astype(np.float64) * 255 + 0.5)
+    else:
+        return image
+    return Image.fromarray(values.astype(np.uint8))
+
+
 def by_pillow(path, reading):
     with Image.open(path) as image:
+        if image.mode == "F" or image.mode.startswith("I;16"):
+            upright = image if reading == "pillow" else ImageOps.exif_transpose(image)
+            return [np.asarray(scaled(upright, reading).convert("RGB"))]
         if reading == "pillow":
             return [np.asarray(image.convert("RGB"))]
         if reading == "shown":

@@ -178,7 +178,7 @@ impl<'a> Layout<'a> {
             (Photometric::Palette, ..) if self.palette.len() < 3 << bits => {
                 Err(Flaw::Damaged("a palette image without its palette".into()))
             }
-            (_, _, Predictor::Horizontal, _) if bits % 8 != 0 => {
+            (_, _, Predictor::Horizontal, _) if !bits.is_multiple_of(8) => {
                 unsupported(format!("a horizontal predictor with {bits} bits a sample"))
             }
             (_, _, Predictor::Float, _) if bits != 32 => unsupported(format!("a float predictor with {bits} bits")),
@@ -221,7 +221,7 @@ impl<'a> Layout<'a> {
         let count = self.width as usize * self.height as usize * self.samples_per_pixel;
         match self.bits {
             ..=8 => Samples::Bytes(vec![0; count]),
-            ..=16 => Samples::Words(vec![0; count]),
+            9..=16 => Samples::Words(vec![0; count]),
             _ => Samples::Floats(vec![0.0; count]),
         }
     }

@@ -51,7 +51,7 @@ pub(super) fn rows(bytes: &[u8], chunk: &Chunk, layout: &Layout<'_>, samples: &m
                 let word = |i: usize| {
                     let at = i * 12 / 8;
                     let pair = u16::from_be_bytes([row[at], row[at + 1]]);
-                    let value = if i % 2 == 0 { pair >> 4 } else { pair & 0xFFF };
+                    let value = if i.is_multiple_of(2) { pair >> 4 } else { pair & 0xFFF };
                     value << 4 | value >> 8
                 };
                 put(all, place, (0..length * 8 / 12).map(word));
