@@ -5,6 +5,7 @@ import itertools
 import random
 import struct
 import subprocess
+import zlib
 
 import numpy as np
 from PIL import Image, PngImagePlugin, TiffImagePlugin
@@ -62,7 +63,7 @@ class Maker:
             content = io.BytesIO()
             image.save(content, name.rsplit(".")[-1].replace("jpg", "jpeg").replace("tif", "tiff"), **options)
         except (OSError, ValueError, KeyError, RuntimeError, TypeError, struct.error):
-            return  # Pillow cannot write the kind.
+            return  # Pillow does not write the kind.
         self.bytes(name, content.getvalue())
 
     def tool(self, name, *command, stdin=None):
@@ -222,7 +223,44 @@ def pngs(make):
         make.tool(f"png/ffmpeg-{pixels}.png", "ffmpeg", "-y", "-i", png, "-pix_fmt", pixels, "OUT")
 
 
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def image_data(png):
+    """The header of a PNG and its compressed pixels."""
+    at, header, data = 8, b"", b""
+    while at < len(png):
+        length = struct.unpack(">I", png[at:at + 4])[0]
+        content = png[at + 8:at + 8 + length]
+        header = content if png[at + 4:at + 8] == b"IHDR" else header
+        data += content if png[at + 4:at + 8] == b"IDAT" else b""
+        at += 12 + length
+    return header, data
+
+
+def interlaced_apng(make, disposal, blend):
+    """An interlaced animation whose second frame is smaller than its canvas; no tool writes one."""
+    parts = []
+    for seed, size in ((0, (24, 16)), (1, (11, 7))):
+        source = io.BytesIO()
+        with_alpha(seed).resize(size).save(source, "png")
+        path = make.folder / "apng/part.png"
+        path.parent.mkdir(exist_ok=True)
+        run("convert", "-", "-interlace", "PNG", f"PNG32:{path}", stdin=source.getvalue())
+        parts.append(image_data(path.read_bytes()))
+        path.unlink()
+    control = [struct.pack(">IIIIIHHBB", 0, 24, 16, 0, 0, 1, 10, 0, 0), struct.pack(">IIIIIHHBB", 1, 11, 7, 5, 4, 1, 10, disposal, blend),
+               struct.pack(">IIIIIHHBB", 3, 11, 7, 0, 9, 1, 10, 0, 0)]
+    (header, first), (_, second) = parts
+    make.bytes(f"apng/interlaced-d{disposal}-b{blend}.png", b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"acTL", struct.pack(">II", 3, 0))
+               + chunk(b"fcTL", control[0]) + chunk(b"IDAT", first) + chunk(b"fcTL", control[1]) + chunk(b"fdAT", struct.pack(">I", 2) + second)
+               + chunk(b"fcTL", control[2]) + chunk(b"fdAT", struct.pack(">I", 4) + second) + chunk(b"IEND", b""))
+
+
 def apngs(make):
+    for disposal, blend in itertools.product(range(3), range(2)):
+        interlaced_apng(make, disposal, blend)
     frames = [sprite(step) for step in range(5)]
     opaque = [photograph(seed=seed) for seed in range(4)]
     for disposal, blend in itertools.product(range(3), range(2)):

@@ -165,22 +165,18 @@ impl Animation<'_> {
 fn read_pixels(reader: &mut Reader<Cursor<&[u8]>>) -> Result<Pixels, Flaw> {
     let length = reader.output_buffer_size();
     let length = length.ok_or_else(|| Flaw::Memory("more than there are addresses".into()))?;
-    let mut buffer = vec![0; length];
-    let info = reader.next_frame(&mut buffer).map_err(flaw)?;
-    // Rows of interlaced images lie as far apart as those of the canvas.
+    let mut bytes = vec![0; length];
+    let info = reader.next_frame(&mut bytes).map_err(flaw)?;
+    // Rows of interlaced frames lie as far apart as those of the canvas.
+    let row = info.line_size;
     let stride = match reader.info().interlaced {
-        true => reader.output_line_size(reader.info().width),
-        false => Some(info.line_size),
+        true => reader.output_line_size(reader.info().width).unwrap_or(row),
+        false => row,
     };
-    let stride = stride.unwrap_or(info.line_size).max(1);
-    let rows = buffer.chunks(stride).take(info.height as usize);
-    let mut bytes: Vec<u8> = Vec::new();
-    if stride == info.line_size {
-        buffer.truncate(stride * info.height as usize);
-        bytes = buffer;
-    } else {
-        rows.for_each(|row| bytes.extend(&row[..info.line_size]));
+    for y in 1..info.height as usize {
+        bytes.copy_within(y * stride..y * stride + row, y * row);
     }
+    bytes.truncate(row * info.height as usize);
     let channels = match info.color_type {
         ColorType::Grayscale => Channels::Gray,
         ColorType::GrayscaleAlpha => Channels::GrayAlpha,

@@ -8,19 +8,21 @@ use weezl::BitOrder;
 
 use super::super::decoder::{Flaw, Pixels};
 use super::super::libjpeg::JpegReader;
+use super::chunk::Chunk;
+use super::codes::Compression;
 use super::fax;
-use super::layout::{Chunk, Compression, Layout};
+use super::layout::Layout;
 
 /// The `length` bytes that a chunk's `data` stand for; never more, whatever they say.
 pub(super) fn bytes<'a>(
-    data: Cow<'a, [u8]>,
+    data: &'a [u8],
     chunk: &Chunk,
     layout: &Layout<'_>,
     length: usize,
 ) -> Result<Cow<'a, [u8]>, Flaw> {
     let data = match layout.lowest_bit_first {
-        true => data.iter().map(|byte| byte.reverse_bits()).collect(),
-        false => data,
+        true => Cow::Owned(data.iter().map(|byte| byte.reverse_bits()).collect()),
+        false => Cow::Borrowed(data),
     };
     let bytes = match layout.compression {
         Compression::None => data,

@@ -7,7 +7,9 @@ use fax::maps::{Mode, black, mode, white};
 use fax::{BitReader, ByteReader, Color};
 
 use super::super::decoder::Flaw;
-use super::layout::{Chunk, Compression, Layout};
+use super::chunk::Chunk;
+use super::codes::Compression;
+use super::layout::Layout;
 
 /// Where a row changes its color, from white on.
 type Row = Vec<u16>;

@@ -1,9 +1,12 @@
 //! TIFF and BigTIFF: tags, compression, samples and colors each in a file. The `tiff` crate reads a part of the kinds only.
 
+mod chunk;
+mod codes;
 mod decompress;
 mod fax;
 mod layout;
 mod photometric;
+mod tags;
 mod unpack;
 
 use image::metadata::Orientation;
@@ -11,7 +14,8 @@ use image::metadata::Orientation;
 use super::decoder::{Decoder, Flaw, Frames, Pixels, memory_limit, one_frame};
 use super::ifd::Directory;
 use super::orientation::of_directory;
-use layout::{Compression, Layout};
+use codes::Compression;
+use layout::Layout;
 
 /// A TIFF file whose first directory has been read.
 pub(super) struct Tiff<'a> {
@@ -56,7 +60,7 @@ impl<'a> Decoder<'a> for Tiff<'a> {
             let data = chunk.of(self.bytes)?;
             match layout.compression {
                 Compression::Jpeg => {
-                    let pixels = decompress::jpeg(&data, layout)?;
+                    let pixels = decompress::jpeg(data, layout)?;
                     unpack::pixels(&pixels, chunk, layout, &mut samples)?;
                 }
                 _ => {

@@ -1,7 +1,8 @@
 //! From samples as TIFF stores them to channels.
 
 use super::super::decoder::{Channels, Flaw, Pixels, Samples};
-use super::layout::{AlphaKind, Layout, Photometric};
+use super::codes::{AlphaKind, Photometric};
+use super::layout::Layout;
 
 /// The pixels that the samples stand for; samples without a meaning are left out.
 pub(super) fn to_pixels(samples: Samples, layout: &Layout<'_>) -> Result<Pixels, Flaw> {

@@ -1,7 +1,9 @@
 //! From the bytes of a chunk to samples in their place.
 
 use super::super::decoder::{Flaw, Pixels, Samples};
-use super::layout::{Chunk, Layout, Predictor};
+use super::chunk::Chunk;
+use super::codes::Predictor;
+use super::layout::Layout;
 
 /// Where the part of a chunk's row that lies in the image belongs.
 struct Place {
