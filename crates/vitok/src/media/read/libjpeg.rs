@@ -4,8 +4,6 @@
 //! into, and the file, as long as itself, in places that do not move; rows are written into buffers of the size that
 //! libjpeg has computed. Errors leave libjpeg by unwinding, for which it is compiled, and end at [`guarded`].
 
-#![allow(unsafe_code)]
-
 use std::marker::PhantomData;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

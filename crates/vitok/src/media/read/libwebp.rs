@@ -3,8 +3,6 @@
 //! libwebp is C, so every call to it is `unsafe`. What makes the calls sound: the file outlives what libwebp makes of it
 //! and points into it, and buffers have the size that libwebp is told.
 
-#![allow(unsafe_code)]
-
 use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
