@@ -10,7 +10,7 @@ fuzz_target!(|bytes: &[u8]| {
         let Ok(dataset) = Dataset::open(path) else {
             return;
         };
-        // Decoders are fuzzed by their own projects; small images keep this one quick.
+        // Decoders have a target of their own; small images keep this one quick.
         let options = ReadOptions {
             max_pixels: 1 << 12,
             ..Default::default()

@@ -31,8 +31,8 @@ pub struct Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reading {
-    /// As Pillow's `convert("RGB")`, which the Python programs use: transparency dropped, an EXIF
-    /// orientation not applied.
+    /// As Pillow's `convert("RGB")`, which the Python programs use: transparency dropped, an
+    /// orientation applied to TIFF files only.
     Pillow,
     /// As they are shown: upright, transparency over white.
     Shown,
@@ -191,11 +191,11 @@ impl Protocol {
     pub fn text(&self) -> Vec<String> {
         let reading = match self.reading {
             Reading::Pillow => {
-                "Files are read as Pillow's convert(\"RGB\"): transparency is dropped, an EXIF \
-                 orientation is not applied"
+                "Files are read as Pillow's convert(\"RGB\"): transparency is dropped, an \
+                 orientation is applied to TIFF files only"
             }
             Reading::Shown => {
-                "Files are read as they are shown: an EXIF orientation is applied, transparency laid \
+                "Files are read as they are shown: an orientation is applied, transparency laid \
                  over white"
             }
         };

@@ -29,8 +29,8 @@ pub use image::{Image, Size, byte_planes};
 pub use make_grid::make_grid;
 pub use range::{chw_to_image, image_to_chw};
 pub use read::{
-    Alpha, ClipOptions, ClipResize, READABLE_EXTENSIONS, ReadOptions, decode_clip, decode_image, image_size,
-    is_image_content, is_image_path, jumps_of_frames, read_clip, read_encoded, read_image,
+    Alpha, ClipOptions, ClipResize, READABLE_EXTENSIONS, ReadOptions, SixteenBits, Upright, decode_clip, decode_image,
+    image_size, is_image_content, is_image_path, jumps_of_frames, read_clip, read_encoded, read_image,
 };
 pub use resize::{Filter, resize_f32_antialiased, resize_f32_pillow, resize_f32_plain, resize_u8};
 pub use side_by_side::side_by_side;

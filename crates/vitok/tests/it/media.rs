@@ -3,6 +3,7 @@
 mod animations;
 mod damaged;
 mod finding;
+mod fixtures;
 mod kinds;
 mod made;
 mod preprocess;

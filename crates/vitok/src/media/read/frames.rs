@@ -1,16 +1,10 @@
 //! The frames of an animation.
 
-use std::io::Cursor;
 use std::path::Path;
-use std::time::Duration;
 
-use image::codecs::gif::GifDecoder;
-use image::codecs::webp::WebPDecoder;
-use image::metadata::Orientation;
-use image::{AnimationDecoder, ColorType, Frames, ImageDecoder, ImageFormat};
-
-use super::color::to_rgb;
-use super::{EncodedImage, ReadOptions};
+use super::EncodedImage;
+use super::decoder::{DecodeResult, Decoder, Flaw};
+use super::{ReadOptions, to_image};
 use crate::media::{Clip, Image};
 use crate::{Error, Result};
 
@@ -25,7 +19,7 @@ use crate::{Error, Result};
 /// As [`read_image`](super::read_image); [`Error::ImageTooLarge`] too if the frames together exceed the limit, and
 /// [`Error::InvalidArgument`] if `max_frames` is zero.
 pub fn read_clip(path: &Path, options: &ReadOptions, max_frames: usize) -> Result<Clip> {
-    EncodedImage::read(path, options)?.frames(options, max_frames)
+    decode(&EncodedImage::read(path, options)?, max_frames)
 }
 
 /// [`read_clip`] of a file that is in memory already; `name` is for messages.
@@ -33,98 +27,40 @@ pub fn read_clip(path: &Path, options: &ReadOptions, max_frames: usize) -> Resul
 /// # Errors
 /// As [`read_clip`].
 pub fn decode_clip(name: &Path, bytes: Vec<u8>, options: &ReadOptions, max_frames: usize) -> Result<Clip> {
-    EncodedImage::of_bytes(name, bytes, options)?.frames(options, max_frames)
+    decode(&EncodedImage::of_bytes(name, bytes, options)?, max_frames)
 }
 
-fn decode(source: &EncodedImage<'_>, options: &ReadOptions, max_frames: usize) -> Result<Clip> {
+fn decode(source: &EncodedImage<'_>, max_frames: usize) -> Result<Clip> {
     if max_frames == 0 {
         return Err(Error::InvalidArgument("cannot read 0 frames".to_owned()));
     }
-    let bytes = Cursor::new(source.bytes.as_slice());
-    let failed = |e| source.decoding_error(e);
-    let still = match source.format {
-        ImageFormat::Gif => {
-            let mut decoder = GifDecoder::new(bytes).map_err(failed)?;
-            let orientation = source.prepare(&mut decoder)?;
-            let frames = decoder.into_frames();
-            return source.collect(frames, orientation, options, max_frames);
-        }
-        ImageFormat::WebP => {
-            let mut decoder = WebPDecoder::new(bytes).map_err(failed)?;
-            if decoder.has_animation() {
-                let orientation = source.prepare(&mut decoder)?;
-                let frames = decoder.into_frames();
-                return source.collect(frames, orientation, options, max_frames);
-            }
-            Box::new(decoder) as Box<dyn ImageDecoder>
-        }
-        ImageFormat::Png => {
-            let mut decoder = source.png()?;
-            if decoder.is_apng().map_err(failed)? {
-                let orientation = source.prepare(&mut decoder)?;
-                let frames = decoder.apng().map_err(failed)?.into_frames();
-                return source.collect(frames, orientation, options, max_frames);
-            }
-            Box::new(decoder) as Box<dyn ImageDecoder>
-        }
-        _ => source.decoder()?,
-    };
-    Ok(source.decode_still(still, options)?.into())
+    let (frames, fps) = source.decode(|decoder| collect(decoder, source, max_frames))?;
+    Clip::new(frames, fps)
 }
 
-impl EncodedImage<'_> {
-    fn frames(&self, options: &ReadOptions, max_frames: usize) -> Result<Clip> {
-        if max_frames == 0 {
-            return Err(Error::InvalidArgument("cannot read 0 frames".to_owned()));
+/// The frames, and how many are shown a second.
+fn collect<'a>(
+    decoder: Box<dyn Decoder<'a> + 'a>,
+    source: &EncodedImage<'_>,
+    max_frames: usize,
+) -> DecodeResult<(Vec<Image>, Option<f64>)> {
+    let (width, height) = decoder.size();
+    let orientation = decoder.orientation();
+    let mut images: Vec<Image> = Vec::new();
+    let mut seconds = 0.0;
+    for frame in decoder.frames()?.take(max_frames) {
+        let frame = frame?;
+        let frames = images.len() as u64 + 1;
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels.saturating_mul(frames) > source.options.max_pixels {
+            return Err(Flaw::Size { width, height, frames });
         }
-        self.guarded(|| decode(self, options, max_frames))
+        seconds += frame.seconds;
+        images.push(to_image(frame.pixels, orientation, source)?);
     }
-
-    /// The checks before decoding; returns how the frames are to be turned.
-    fn prepare(&self, decoder: &mut impl ImageDecoder) -> Result<Orientation> {
-        let size = decoder.dimensions();
-        self.check_size(size)?;
-        self.check_whole()?;
-        decoder
-            .set_limits(self.limits(size))
-            .and_then(|()| decoder.orientation())
-            .map_err(|e| self.decoding_error(e))
+    if images.is_empty() {
+        return Err(Flaw::Damaged("an animation without frames".into()));
     }
-
-    fn collect(
-        &self,
-        frames: Frames<'_>,
-        orientation: Orientation,
-        options: &ReadOptions,
-        max_frames: usize,
-    ) -> Result<Clip> {
-        let mut images: Vec<Image> = Vec::new();
-        let mut seconds = 0.0;
-        for frame in frames.take(max_frames) {
-            let frame = frame.map_err(|e| self.decoding_error(e))?;
-            seconds += Duration::from(frame.delay()).as_secs_f64();
-            let frame = frame.into_buffer();
-            let (width, height) = frame.dimensions();
-            let pixels = u64::from(width) * u64::from(height);
-            let count = images.len() as u64 + 1;
-            if pixels.saturating_mul(count) > self.max_pixels() {
-                return Err(Error::ImageTooLarge {
-                    path: self.path.to_owned(),
-                    width,
-                    height,
-                    frames: count,
-                    limit: self.max_pixels(),
-                });
-            }
-            let rgb =
-                to_rgb(frame.into_raw(), ColorType::Rgba8, options.alpha).map_err(|reason| self.refused(reason))?;
-            let image = self.turned(rgb, width, height, orientation, options)?;
-            images.push(image);
-        }
-        if images.is_empty() {
-            return Err(self.refused("an animation without frames".to_owned()));
-        }
-        let fps = (seconds > 0.0).then(|| images.len() as f64 / seconds);
-        Clip::new(images, fps).map_err(|error| self.refused(error.message()))
-    }
+    let fps = (seconds > 0.0).then(|| images.len() as f64 / seconds);
+    Ok((images, fps))
 }

@@ -2,7 +2,7 @@
 //!
 //! The JPEG decoder fills in gray for lost data without a word, and the others do not look beyond
 //! the last pixel they need. What follows the end mark is nobody's business: cameras and phones
-//! append whole videos there.
+//! append whole videos there. A GIF may do without its mark, a single byte behind whole images.
 
 use image::ImageFormat;
 
@@ -54,17 +54,24 @@ fn png_end(bytes: &[u8]) -> Option<usize> {
 
 fn gif_end(bytes: &[u8]) -> Option<usize> {
     let mut at = 13 + color_table(*bytes.get(10)?);
+    let mut after_image = false;
     loop {
-        match *bytes.get(at)? {
+        match bytes.get(at) {
+            None if after_image => return Some(at),
+            None => return None,
             // An extension: its kind, then blocks.
-            0x21 => at = after_blocks(bytes, at + 2)?,
+            Some(0x21) => {
+                at = after_blocks(bytes, at + 2)?;
+                after_image = false;
+            }
             // A frame: its place, a palette, the code size, then blocks.
-            0x2C => {
+            Some(0x2C) => {
                 let palette = color_table(*bytes.get(at + 9)?);
                 at = after_blocks(bytes, at + 11 + palette)?;
+                after_image = true;
             }
             // The trailer, or something only the decoder can judge.
-            _ => return Some(at + 1),
+            Some(_) => return Some(at + 1),
         }
     }
 }
