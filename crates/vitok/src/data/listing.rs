@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::env::expand_home;
 use crate::files::{FileFault, file_fault, find_files, hidden_part, path_of_bytes, printable};
-use crate::media::{is_image_content, is_image_path};
+use crate::media::{ReadOptions, decode_image, is_image_content, is_image_path};
 use crate::{Error, Result};
 
 /// Bytes of a file that tell a list from an image.
@@ -42,10 +42,14 @@ impl Listing {
         file.take(HEAD).read_to_end(&mut head).map_err(unreadable)?;
         match is_image_content(&head) {
             true => Self::of_files(path),
-            false if head.contains(&0) => Err(Error::Data {
-                name: printable(path),
-                reason: "neither a folder, a tar shard, an image nor a list of paths (it is not text)".into(),
-            }),
+            // No text has bytes that are 0. The reader of images says best what this is.
+            false if head.contains(&0) => match decode_image(path, head, &ReadOptions::default()) {
+                Err(Error::Image { reason, .. }) => Err(Error::Data {
+                    name: printable(path),
+                    reason: format!("neither a folder, a tar shard nor a list of paths, and {reason}"),
+                }),
+                _ => Self::of_files(path),
+            },
             false => Self::of_list(path),
         }
     }

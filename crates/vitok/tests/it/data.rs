@@ -246,7 +246,12 @@ fn what_holds_no_images_is_refused() {
     fs::write(&list, "# nothing\n").unwrap();
     refused(&list, &["no images"]);
     fs::write(folder.path().join("blob.bin"), [0xff, 0, 0xfe]).unwrap();
-    refused(&folder.path().join("blob.bin"), &["not text"]);
+    refused(
+        &folder.path().join("blob.bin"),
+        &["neither a folder", "not a supported image", "ff 00 fe"],
+    );
+    fs::write(folder.path().join("photo.heic"), b"\0\0\0\x24ftypheic\0\0\0\0").unwrap();
+    refused(&folder.path().join("photo.heic"), &["HEIF", "JPEG"]);
     write_image(&folder.path().join("b.png"), &image(1, 20, 20)).unwrap();
     fs::write(&list, "\u{feff}a.png\nb.png\n").unwrap();
     let dataset = open(&list);
