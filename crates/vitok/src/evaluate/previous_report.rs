@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::evaluation::Evaluation;
+use super::metric::Metric;
 use super::open_candidate::OpenCandidate;
 use super::provenance::without_folder;
 use super::report::SCORES_FILE;
@@ -17,13 +18,20 @@ pub(super) fn compare(evaluation: &Evaluation) {
     let Some((out, report)) = out.and_then(|out| Some((out.display(), PreviousReport::read(out)?))) else {
         return;
     };
-    let names: Vec<&str> = evaluation.candidates.iter().map(OpenCandidate::name).collect();
-    let dropped = report.without(&names);
-    if !dropped.is_empty() {
+    let models: Vec<&str> = evaluation.candidates.iter().map(OpenCandidate::name).collect();
+    let models = report.models_beside(&models);
+    let metrics = report.metrics_beside(&evaluation.networks.metrics);
+    let mut lost = Vec::new();
+    if !models.is_empty() {
+        lost.push(format!("scores of {}", models.join(", ")));
+    }
+    if !metrics.is_empty() {
+        lost.push(metrics.join(", "));
+    }
+    for lost in lost {
         evaluation.observer.event(Event::Warning(&format!(
-            "{out}: its report has scores of {}, which this evaluation is not asked for: the new report will be without \
-             them. Asked for together with these they are in one table, and what is unchanged is not scored again",
-            dropped.join(", ")
+            "{out}: its report has {lost}, which this evaluation is not asked for: the new report will be without. Asked \
+             for together they are in one table, and what is unchanged is not scored again"
         )));
     }
     let originals = evaluation.originals.as_ref();
@@ -40,6 +48,7 @@ pub(super) fn compare(evaluation: &Evaluation) {
 #[serde(default)]
 struct PreviousReport {
     protocol: Protocol,
+    metrics: Vec<MetricRow>,
     models: Vec<Model>,
     images: Vec<String>,
 }
@@ -47,6 +56,12 @@ struct PreviousReport {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Protocol {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct MetricRow {
+    key: String,
     name: String,
 }
 
@@ -62,10 +77,17 @@ impl PreviousReport {
         serde_json::from_slice(&text).ok()
     }
 
-    /// The candidates that would be missing in a report of these.
-    fn without(&self, candidates: &[&str]) -> Vec<&str> {
+    /// The candidates that it has beside these.
+    fn models_beside(&self, candidates: &[&str]) -> Vec<&str> {
         let names = self.models.iter().map(|model| model.name.as_str());
         names.filter(|name| !candidates.contains(name)).collect()
+    }
+
+    /// The names of the metrics that it has beside these. Rows that come with others do not count.
+    fn metrics_beside(&self, metrics: &[Metric]) -> Vec<&str> {
+        let is_lost = |row: &&MetricRow| Metric::named(&row.key).is_ok_and(|metric| !metrics.contains(&metric));
+        let lost = self.metrics.iter().filter(is_lost);
+        lost.map(|row| row.name.as_str()).collect()
     }
 
     /// How a report by this protocol of these images differs, a sentence each.

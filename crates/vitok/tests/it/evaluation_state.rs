@@ -309,6 +309,7 @@ fn a_second_run_prints_the_right_number_whatever_has_changed() {
             name: "fewer scores asked for",
             before: |_, config| config.metrics = Some(vec![Metric::Mse, Metric::Ssim]),
             change: |_, config| config.metrics = Some(vec![Metric::Mse]),
+            says: "its report has SSIM, which this evaluation is not asked for",
             ..NOTHING
         },
     ];

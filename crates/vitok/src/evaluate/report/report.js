@@ -155,7 +155,10 @@ function scores() {
   const section = byId("scores");
   section.hidden = !(data.metrics.length && data.models.length);
   const rows = data.metrics.map(metric => {
-    const values = data.models.map(model => total(model, metric)), winners = best(metric, values);
+    const values = data.models.map(model => total(model, metric));
+    // A mean that a few exact copies make infinite is not the best of a row.
+    const partly = data.models.some(model => model.scores[metric.key]?.copies?.mean != null);
+    const winners = partly ? new Set() : best(metric, values);
     const shared = sharedNote(metric);
     const cells = data.models.map((model, i) => {
       const score = model.scores[metric.key] ?? {}, text = number(values[i], metric.places);

@@ -97,24 +97,27 @@ impl Report {
         lines
     }
 
-    /// What cells cannot say: why a score is missing, what it is of. A remark that several candidates share is made once.
+    /// What cells cannot say: why a score is missing, what it is of. What is the same for several candidates is said once.
     fn remarks(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for metric in &self.metrics {
-            let remarks = self.models.iter().filter_map(|model| {
-                let remark = remark(model.scores.get(&metric.key)?)?;
-                Some((model.name.as_str(), remark))
-            });
-            let remarks: Vec<(&str, String)> = remarks.collect();
-            let shared = remarks.len() == self.models.len() && remarks.iter().all(|(_, text)| *text == remarks[0].1);
-            match (shared, remarks.first()) {
-                (true, Some((_, text))) => lines.push(format!("{}: {text}", metric.name)),
-                _ => lines.extend(
-                    remarks
-                        .iter()
-                        .map(|(model, text)| format!("{} of {model}: {text}", metric.name)),
-                ),
+            let mut said: Vec<(String, Vec<&str>)> = Vec::new();
+            for model in &self.models {
+                let Some(text) = model.scores.get(&metric.key).and_then(remark) else {
+                    continue;
+                };
+                match said.iter_mut().find(|(other, _)| *other == text) {
+                    Some((_, models)) => models.push(&model.name),
+                    None => said.push((text, vec![&model.name])),
+                }
             }
+            lines.extend(
+                said.into_iter()
+                    .map(|(text, models)| match models.len() == self.models.len() {
+                        true => format!("{}: {text}", metric.name),
+                        false => format!("{} of {}: {text}", metric.name, models.join(", ")),
+                    }),
+            );
         }
         lines
     }
