@@ -68,9 +68,9 @@ fn main() -> Result<()> {
     let case: Case = serde_json::from_str(&text).map_err(|e| Error::InvalidArgument(format!("{}: {e}", case)))?;
     let device = open_device("cpu")?;
     let mut worker = match case.work {
-        Work::Train => Worker::Training(Training::new(&case, &device)?),
-        Work::Features => Worker::Features(Features::new(&case, &device)?),
-        _ => Worker::Inference(Inference::new(&case, &device)?),
+        Work::Train => Worker::Training(Box::new(Training::new(&case, &device)?)),
+        Work::Features => Worker::Features(Box::new(Features::new(&case, &device)?)),
+        _ => Worker::Inference(Box::new(Inference::new(&case, &device)?)),
     };
     for _ in 0..WARM_UP {
         if worker.run()? > LONG {
@@ -95,9 +95,9 @@ fn main() -> Result<()> {
 }
 
 enum Worker {
-    Inference(Inference),
-    Training(Training),
-    Features(Features),
+    Inference(Box<Inference>),
+    Training(Box<Training>),
+    Features(Box<Features>),
 }
 
 impl Worker {

@@ -1,12 +1,14 @@
 //! One pass over the clips: read ahead on threads, the codec and the networks on the calling one.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::full_reference::PairScorer;
-use super::pairs::{ClipPairs, ClipResult, Pair};
+use super::pairs::{ClipPairs, ClipResult, Outputs, Pair};
 use super::record::Record;
 use super::store::Store;
 use crate::Result;
@@ -15,6 +17,7 @@ use crate::features::Extractor;
 use crate::files::hexadecimal;
 use crate::media::Clip;
 use crate::observe::{Event, Observer};
+use crate::tokenizer::Estimator;
 
 /// Images worked on together. It is a constant so that no score depends on the machine.
 const GROUP: usize = 8;
@@ -63,6 +66,7 @@ impl Pass<'_> {
             |place| self.pairs.read(open[place]),
             |mut read| -> Result<bool> {
                 let mut done = done as u64;
+                let mut estimator = Estimator::default();
                 for indices in open.chunks(self.group_size()) {
                     if observer.cancelled() {
                         return Ok(false);
@@ -71,7 +75,9 @@ impl Pass<'_> {
                         Some(pair) => pair,
                         None => Err("reading it failed; this is a bug".into()),
                     });
-                    let scored = self.score(indices, group.collect(), store)?;
+                    let group: Vec<ClipResult<Pair>> = group.collect();
+                    self.tell_if_long(indices, &group, &mut estimator, observer);
+                    let scored = self.score(indices, group, store)?;
                     for (index, outcome) in indices.iter().zip(scored) {
                         outcomes[*index] = Some(outcome);
                     }
@@ -89,6 +95,35 @@ impl Pass<'_> {
         match self.pairs.originals.are_clips() {
             true => 1,
             false => GROUP,
+        }
+    }
+
+    /// Tells of clips of a group that a codec will take long for.
+    fn tell_if_long(
+        &self,
+        indices: &[usize],
+        group: &[ClipResult<Pair>],
+        estimator: &mut Estimator,
+        observer: &dyn Observer,
+    ) {
+        let Outputs::Codec(codec) = self.pairs.outputs else {
+            return;
+        };
+        let time = |shape| {
+            let blank = Clip::blank(shape).ok()?;
+            let start = Instant::now();
+            codec.reconstruct(&[blank]).ok().map(|_| start.elapsed())
+        };
+        for (index, pair) in indices.iter().zip(group) {
+            let Ok(pair) = pair else { continue };
+            let shape = pair.original.shape();
+            if let Some(estimate) = estimator.estimate(codec, shape, time) {
+                observer.event(Event::LongClip {
+                    file: Path::new(self.pairs.originals.name(*index)),
+                    tokens: codec.tokens(shape),
+                    seconds: estimate.as_secs_f64(),
+                });
+            }
         }
     }
 

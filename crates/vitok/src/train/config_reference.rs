@@ -1,10 +1,6 @@
 //! The reference of all configuration keys, docs/config.md, made from the comments, types and defaults of the structs that
 //! TOML files are read into. Only the tests, which write it and hold it to the code, are built with it.
 
-#![allow(clippy::unwrap_used)]
-
-use std::path::Path;
-
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
@@ -171,39 +167,48 @@ fn description(schema: &Value) -> String {
         .join(" ")
 }
 
-/// With `VITOK_WRITE_DOCS=1` it is written.
-#[test]
-fn docs_config_is_current() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/config.md");
-    if std::env::var("VITOK_WRITE_DOCS").is_ok_and(|value| value == "1") {
-        std::fs::write(&path, config_reference()).unwrap();
-    }
-    let page = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        page == config_reference(),
-        "docs/config.md is out of date: VITOK_WRITE_DOCS=1 cargo test -p vitok --lib docs_config"
-    );
-}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
 
-#[test]
-fn every_key_is_in_the_reference_with_a_meaning() {
-    fn keys(schema: &Value, names: &mut Vec<String>) {
-        for (name, schema) in schema["properties"].as_object().unwrap() {
-            assert!(!description(schema).is_empty(), "{name}");
-            match schema["properties"].is_object() {
-                true => keys(schema, names),
-                false => names.push(name.clone()),
+    use std::path::Path;
+
+    use super::*;
+
+    /// With `VITOK_WRITE_DOCS=1` it is written.
+    #[test]
+    fn docs_config_is_current() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/config.md");
+        if std::env::var("VITOK_WRITE_DOCS").is_ok_and(|value| value == "1") {
+            std::fs::write(&path, config_reference()).unwrap();
+        }
+        let page = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            page == config_reference(),
+            "docs/config.md is out of date: VITOK_WRITE_DOCS=1 cargo test -p vitok --lib docs_config"
+        );
+    }
+
+    #[test]
+    fn every_key_is_in_the_reference_with_a_meaning() {
+        fn keys(schema: &Value, names: &mut Vec<String>) {
+            for (name, schema) in schema["properties"].as_object().unwrap() {
+                assert!(!description(schema).is_empty(), "{name}");
+                match schema["properties"].is_object() {
+                    true => keys(schema, names),
+                    false => names.push(name.clone()),
+                }
             }
         }
+        let settings = SchemaSettings::default().with(|settings| settings.inline_subschemas = true);
+        let schema = settings.into_generator().into_root_schema_for::<TrainConfig>();
+        let mut names = Vec::new();
+        keys(schema.as_value(), &mut names);
+        let page = config_reference();
+        let rows: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")).collect();
+        let mut listed: Vec<&str> = rows.iter().filter_map(|row| row.split('`').next()).collect();
+        names.sort();
+        listed.sort();
+        assert_eq!(listed, names);
     }
-    let settings = SchemaSettings::default().with(|settings| settings.inline_subschemas = true);
-    let schema = settings.into_generator().into_root_schema_for::<TrainConfig>();
-    let mut names = Vec::new();
-    keys(schema.as_value(), &mut names);
-    let page = config_reference();
-    let rows: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")).collect();
-    let mut listed: Vec<&str> = rows.iter().filter_map(|row| row.split('`').next()).collect();
-    names.sort();
-    listed.sort();
-    assert_eq!(listed, names);
 }
