@@ -115,7 +115,7 @@ mod tests {
         let mut canvas = Canvas::new(3, 2, [0; 4]);
         let region = canvas.region((2, 1), (5, 5));
         canvas.draw(region, |pixel, x, y| *pixel = [x as u8 + 1, y as u8 + 1, 0, 255]);
-        let mut expected = vec![[0u8; 4]; 6];
+        let mut expected = [[0u8; 4]; 6];
         expected[5] = [1, 1, 0, 255];
         assert_eq!(canvas.shown(false), expected.concat());
         assert!(canvas.copy(canvas.region((9, 0), (1, 1))).is_empty());
