@@ -89,3 +89,35 @@ pub(super) fn over(above: [u8; 4], below: [u8; 4]) -> [u8; 4] {
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn over_mixes_by_both_alphas() {
+        // Half of blue over red; over nothing it stays what it is.
+        assert_eq!(over([0, 0, 255, 128], [255, 0, 0, 255]), [127, 0, 128, 255]);
+        assert_eq!(over([0, 0, 255, 128], [9, 9, 9, 0]), [0, 0, 255, 128]);
+        // 128 and 127 of what is left: 192 in all, two thirds of it above.
+        assert_eq!(over([255, 0, 0, 128], [0, 255, 0, 128]), [170, 85, 0, 192]);
+        for below in [[1, 2, 3, 0], [1, 2, 3, 77], [1, 2, 3, 255]] {
+            assert_eq!(over([5, 6, 7, 255], below), [5, 6, 7, 255]);
+            assert_eq!(
+                over([5, 6, 7, 0], below),
+                if below[3] == 0 { [5, 6, 7, 0] } else { below }
+            );
+        }
+    }
+
+    #[test]
+    fn regions_end_at_the_canvas() {
+        let mut canvas = Canvas::new(3, 2, [0; 4]);
+        let region = canvas.region((2, 1), (5, 5));
+        canvas.draw(region, |pixel, x, y| *pixel = [x as u8 + 1, y as u8 + 1, 0, 255]);
+        let mut expected = [[0u8; 4]; 6];
+        expected[5] = [1, 1, 0, 255];
+        assert_eq!(canvas.shown(false), expected.concat());
+        assert!(canvas.copy(canvas.region((9, 0), (1, 1))).is_empty());
+    }
+}

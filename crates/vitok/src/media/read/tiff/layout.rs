@@ -176,7 +176,7 @@ impl<'a> Layout<'a> {
     }
 
     /// The chunks, sample after sample if they have their own, from left to right and from top to bottom.
-    pub(super) fn chunks(&self, directory: &Directory<'a>) -> Result<Vec<Chunk>, Flaw> {
+    pub(super) fn chunks(&self, directory: &Directory<'a>) -> Result<impl Iterator<Item = Chunk>, Flaw> {
         let (across, down) = (self.width.div_ceil(self.chunk.0), self.height.div_ceil(self.chunk.1));
         let planes = if self.planar { self.samples_per_pixel } else { 1 };
         let (offsets, lengths) = match self.tiled {
@@ -197,7 +197,7 @@ impl<'a> Layout<'a> {
                 count - offsets.len() as u64
             )));
         }
-        let chunk = |index: u64| {
+        let chunk = move |index: u64| {
             let place = index % in_plane;
             let x = (place % u64::from(across)) as u32 * self.chunk.0;
             let y = (place / u64::from(across)) as u32 * self.chunk.1;
@@ -223,6 +223,6 @@ impl<'a> Layout<'a> {
                 length,
             }
         };
-        Ok((0..count).map(chunk).collect())
+        Ok((0..count).map(chunk))
     }
 }

@@ -56,17 +56,17 @@ impl<'a> Decoder<'a> for Tiff<'a> {
             return Err(Flaw::Memory("its parts are larger than the image".into()));
         }
         let mut samples = layout.samples();
-        for chunk in &chunks {
+        for chunk in chunks {
             let data = chunk.of(self.bytes)?;
             match layout.compression {
                 Compression::Jpeg => {
                     let pixels = decompress::jpeg(data, layout)?;
-                    unpack::pixels(&pixels, chunk, layout, &mut samples)?;
+                    unpack::pixels(&pixels, &chunk, layout, &mut samples)?;
                 }
                 _ => {
                     let length = layout.row_bytes() * chunk.rows as usize;
-                    let bytes = decompress::bytes(data, chunk, layout, length)?;
-                    unpack::rows(&bytes, chunk, layout, &mut samples)?;
+                    let bytes = decompress::bytes(data, &chunk, layout, length)?;
+                    unpack::rows(&bytes, &chunk, layout, &mut samples);
                 }
             }
         }

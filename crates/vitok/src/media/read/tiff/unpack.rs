@@ -31,7 +31,7 @@ fn places<'a>(chunk: &'a Chunk, layout: &'a Layout<'_>) -> impl Iterator<Item = 
 }
 
 /// Puts the samples of a chunk, given as its rows of bytes, into the image's.
-pub(super) fn rows(bytes: &[u8], chunk: &Chunk, layout: &Layout<'_>, samples: &mut Samples) -> Result<(), Flaw> {
+pub(super) fn rows(bytes: &[u8], chunk: &Chunk, layout: &Layout<'_>, samples: &mut Samples) {
     let length = layout.row_bytes();
     for (row, place) in bytes.chunks_exact(length).zip(places(chunk, layout)) {
         let row = &mut row.to_vec();
@@ -64,7 +64,6 @@ pub(super) fn rows(bytes: &[u8], chunk: &Chunk, layout: &Layout<'_>, samples: &m
             }
         }
     }
-    Ok(())
 }
 
 /// Puts the samples of a chunk that was a JPEG into the image's.
