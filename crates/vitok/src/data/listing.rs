@@ -114,9 +114,8 @@ fn common_folder(files: &[PathBuf]) -> PathBuf {
     let first = files.first().and_then(|file| file.parent());
     let mut common = first.unwrap_or(Path::new("")).to_owned();
     for file in files {
-        while !file.starts_with(&common) {
-            common.pop();
-        }
+        // Of a path from the root and one that is not, no folder is common.
+        while !file.starts_with(&common) && common.pop() {}
     }
     common
 }
@@ -129,5 +128,25 @@ fn below(root: &Path, file: &Path) -> PathBuf {
     match below.as_os_str().is_empty() {
         true => file.file_name().map(PathBuf::from).unwrap_or_default(),
         false => below,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_have_a_common_folder_or_none() {
+        let common = |files: &[&str]| common_folder(&files.iter().map(PathBuf::from).collect::<Vec<_>>());
+        assert_eq!(common(&["/a/b/1.png", "/a/b/2.png"]), Path::new("/a/b"));
+        assert_eq!(common(&["/a/b/1.png", "/a/c/2.png", "/a/3.png"]), Path::new("/a"));
+        assert_eq!(common(&["a/1.png", "2.png"]), Path::new(""));
+        assert_eq!(common(&[]), Path::new(""));
+        // Neither is below the other's root, and the search ends all the same.
+        for mixed in [["/a/1.png", "b/2.png"], ["b/2.png", "/a/1.png"]] {
+            let root = common(&mixed);
+            assert_eq!(below(&root, Path::new("/a/1.png")), Path::new("a/1.png"));
+            assert_eq!(below(&root, Path::new("b/2.png")), Path::new("b/2.png"));
+        }
     }
 }
