@@ -72,9 +72,7 @@ impl Hub {
             timeout: Duration::from_secs(60),
         })
     }
-}
 
-impl Hub {
     /// The endpoint without a user's name and password, for messages.
     pub(super) fn shown_endpoint(&self) -> String {
         let Some((scheme, rest)) = self.endpoint.split_once("://") else {
