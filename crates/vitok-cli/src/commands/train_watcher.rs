@@ -86,7 +86,7 @@ impl TrainObserver for TrainWatcher {
                     config.train.batch_size,
                 ));
                 self.say(&format!("model: {}", values(&config.model, &["variant"])));
-                self.say(&format!("loss: {}", values(&config.loss, &[])));
+                self.say(&format!("loss: {}", values(&config.loss, &["charbonnier_eps"])));
             }
             TrainEvent::Validation { step, psnr, ssim, .. } => {
                 let ssim = ssim.map_or(String::new(), |ssim| format!(", SSIM {ssim:.4}"));
