@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -109,20 +108,11 @@ impl Pass<'_> {
         let Outputs::Codec(codec) = self.pairs.outputs else {
             return;
         };
-        let time = |shape| {
-            let blank = Clip::blank(shape).ok()?;
-            let start = Instant::now();
-            codec.reconstruct(&[blank]).ok().map(|_| start.elapsed())
-        };
+        let run = |shape| codec.reconstruct(&[Clip::blank(shape)?]);
         for (index, pair) in indices.iter().zip(group) {
-            let Ok(pair) = pair else { continue };
-            let shape = pair.original.shape();
-            if let Some(estimate) = estimator.estimate(codec, shape, time) {
-                observer.event(Event::LongClip {
-                    file: Path::new(self.pairs.originals.name(*index)),
-                    tokens: codec.tokens(shape),
-                    seconds: estimate.as_secs_f64(),
-                });
+            if let Ok(pair) = pair {
+                let file = Path::new(self.pairs.originals.name(*index));
+                estimator.tell_if_long(codec, file, pair.original.shape(), run, observer);
             }
         }
     }

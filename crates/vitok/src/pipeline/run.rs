@@ -150,7 +150,8 @@ fn compute<W: Work>(
             return true;
         }
         if let [(number, Ok((input, _)))] = batch.as_slice() {
-            tell_if_long(work, &jobs[*number], input, &mut estimator, observer);
+            let run = |shape| work.compute(&[work.blank(shape)?]);
+            estimator.tell_if_long(work.tokenizer(), &jobs[*number].input, work.shape(input), run, observer);
         }
         if send.send(compute_batch(work, batch)).is_err() {
             // The writer is gone, and its panic is passed on.
@@ -158,24 +159,6 @@ fn compute<W: Work>(
         }
     }
     false
-}
-
-/// Tells of an input that will take long.
-fn tell_if_long<W: Work>(work: &W, job: &Job, input: &W::Input, estimator: &mut Estimator, observer: &dyn Observer) {
-    let (tokenizer, shape) = (work.tokenizer(), work.shape(input));
-    let time = |shape| {
-        let blank = [work.blank(shape).ok()?];
-        let start = Instant::now();
-        // What cannot be computed will say so with the real input.
-        work.compute(&blank).ok().map(|_| start.elapsed())
-    };
-    if let Some(estimate) = estimator.estimate(tokenizer, shape, time) {
-        observer.event(Event::LongClip {
-            file: &job.input,
-            tokens: tokenizer.tokens(shape),
-            seconds: estimate.as_secs_f64(),
-        });
-    }
 }
 
 fn compute_batch<W: Work>(work: &W, batch: Vec<Read<W::Input>>) -> Vec<Computed<W>> {

@@ -1,10 +1,13 @@
 //! How long a large clip will take, to be told before it is begun: with full attention the time grows with the square of
 //! the tokens, which surprises whoever has only seen small images.
 
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::codec::Codec;
+use crate::Result;
 use crate::media::ClipShape;
+use crate::observe::{Event, Observer};
 
 /// Clips with fewer tokens are not estimated.
 const LARGE: usize = 16_384;
@@ -24,10 +27,33 @@ pub struct Estimator {
 }
 
 impl Estimator {
+    /// Tells the observer of the clip in `file` if it will take long, unless a clip before it was told to take as long. `run`
+    /// does the work on a blank clip of the shape it is given; it is called for the first large clip.
+    pub fn tell_if_long<T>(
+        &mut self,
+        codec: &dyn Codec,
+        file: &Path,
+        shape: ClipShape,
+        run: impl Fn(ClipShape) -> Result<T>,
+        observer: &dyn Observer,
+    ) {
+        let time = |shape| {
+            let start = Instant::now();
+            // What cannot be run will say so with the real clip.
+            run(shape).ok().map(|_| start.elapsed())
+        };
+        if let Some(estimate) = self.estimate(codec, shape, time) {
+            observer.event(Event::LongClip {
+                file,
+                tokens: codec.tokens(shape),
+                seconds: estimate.as_secs_f64(),
+            });
+        }
+    }
+
     /// About how long a clip of `shape` will take, if that is long and no clip before it was told to take as long.
-    /// `time` does the work on a blank clip of the shape it is given and says how long it took; it is called for the first
-    /// large clip.
-    pub fn estimate(
+    /// `time` says how long a blank clip of the shape it is given takes.
+    fn estimate(
         &mut self,
         codec: &dyn Codec,
         shape: ClipShape,
@@ -71,7 +97,6 @@ fn smaller(codec: &dyn Codec, shape: ClipShape) -> ClipShape {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Result;
     use crate::media::Clip;
     use crate::tokenizer::Reconstruction;
 
